@@ -1,0 +1,32 @@
+# `make demo` and `make test` work on a fresh clone: they first set up .venv, once. Nothing needs root.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
+
+.PHONY: demo test lint clean
+
+demo: $(READY)
+	$(BIN)/make-an-agent demo
+
+# One thread in each of the two processes, or they would fight over the cores.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# torch goes first: under its constraint, pip takes a CPU build where one is at hand.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+		{ echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up .venv (once; a few minutes) ..."
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) torch
+	@$(INSTALL) -e '.[dev,sb3]'
+	@touch $@

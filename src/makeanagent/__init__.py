@@ -1,0 +1,50 @@
+"""One demonstration in, working policy networks out.
+
+The names below load on first use, so that importing the package costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from makeanagent.errors import InputError
+    from makeanagent.generator import MakeAnAgent
+    from makeanagent.policies.batch import PolicyBatch
+    from makeanagent.policies.policy import Policy
+    from makeanagent.policies.spec import PolicySpec
+    from makeanagent.trajectories.prompt import Prompt, PromptWindow, make_prompt
+    from makeanagent.trajectories.trajectory import Trajectory
+    from makeanagent.zoo.store import Zoo
+
+__all__ = [
+    "InputError",
+    "MakeAnAgent",
+    "Policy",
+    "PolicyBatch",
+    "PolicySpec",
+    "Prompt",
+    "PromptWindow",
+    "Trajectory",
+    "Zoo",
+    "make_prompt",
+]
+
+_ROOMS = {
+    "InputError": "errors",
+    "MakeAnAgent": "generator",
+    "Policy": "policies.policy",
+    "PolicyBatch": "policies.batch",
+    "PolicySpec": "policies.spec",
+    "Prompt": "trajectories.prompt",
+    "PromptWindow": "trajectories.prompt",
+    "Trajectory": "trajectories.trajectory",
+    "Zoo": "zoo.store",
+    "make_prompt": "trajectories.prompt",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'makeanagent' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"makeanagent.{_ROOMS[name]}"), name)

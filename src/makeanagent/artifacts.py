@@ -1,0 +1,195 @@
+"""Files on disk: atomic writes, hashes, and the provenance that every artifact carries."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from makeanagent.errors import InputError
+
+MANIFEST_NAME = "manifest.json"
+
+
+def describe_error(error: Exception) -> str:
+    """What an error says, on one line, for an `InputError` to quote."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(reason.split())
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place once the block has succeeded.
+
+    A reader never sees half a file, and a killed or failed writer leaves the old file whole. The
+    block may also make a folder of the temporary path; it then takes the place of an absent one.
+
+    Raises:
+        InputError: the file cannot be written (disk full, no permission).
+    """
+    if not path.name:
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {describe_error(error)}") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:  # noqa: ANN401
+    """Write `content` as indented JSON, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not readable as JSON: {describe_error(error)}") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write named arrays as safetensors, atomically."""
+    # Not `save_file`, whose files only their owner may read.
+    content = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        # KeyError: numpy lacks some of the types that safetensors knows, such as bfloat16.
+        raise InputError(f"{path}: not readable as safetensors: {describe_error(error)}") from None
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {describe_error(error)}") from None
+
+
+def _is_temporary(path: Path) -> bool:
+    # What `atomic_path` leaves behind where its process is killed.
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def write_manifest(folder: Path) -> None:
+    """Record the SHA-256 of every file in `folder`; written last, it vouches for the rest."""
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.name != MANIFEST_NAME and not _is_temporary(path)
+    )
+    write_json(folder / MANIFEST_NAME, {path.name: hash_file(path) for path in files})
+
+
+def check_manifest(folder: Path) -> dict[str, str]:
+    """Compare each file of `folder` with its recorded SHA-256 and return the record.
+
+    Raises:
+        InputError: the manifest or a file is missing, or a file was altered.
+    """
+    manifest = read_json(folder / MANIFEST_NAME)
+    if not isinstance(manifest, dict):
+        raise InputError(f"{folder / MANIFEST_NAME}: no record of file names and their SHA-256")
+    for name, expected in manifest.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: missing, though {MANIFEST_NAME} lists it")
+        if hash_file(path) != expected:
+            raise InputError(f"{path}: altered: its SHA-256 is not the one in {MANIFEST_NAME}")
+    return manifest
+
+
+def require_empty_folder(folder: Path) -> Path:
+    """Return `folder` if nothing is in it yet.
+
+    Raises:
+        InputError: it holds files, or is itself a file.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; give a folder that is empty or does not exist")
+    if folder.is_dir() and not all(_is_temporary(path) for path in folder.iterdir()):
+        raise InputError(f"{folder}: not empty; give a folder that is empty or does not exist")
+    return folder
+
+
+def check_schema(path: Path, found: object, expected: int) -> None:
+    """Refuse an artifact of another schema version.
+
+    Raises:
+        InputError: `found` is not `expected`.
+    """
+    if found != expected:
+        raise InputError(
+            f"{path}: schema version {found!r}; this version of makeanagent reads {expected}"
+        )
+
+
+@cache
+def _git_commit() -> str | None:
+    """The commit of the source tree that this package runs from, or None when it is installed."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def describe_provenance() -> dict[str, Any]:
+    """Versions, commit, processor count and time: what an artifact says about its making."""
+    versions = {}
+    for name in ("makeanagent", "torch", "numpy", "diffusers", "metaworld", "mujoco", "gymnasium"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "git_commit": _git_commit(),
+        "versions": versions,
+        "num_cpus": os.cpu_count(),
+    }

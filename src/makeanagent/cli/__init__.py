@@ -1,0 +1,46 @@
+"""The command line: verbs only; everything heavy is imported inside the verbs."""
+
+import sys
+from typing import Annotated
+
+import tyro
+
+from makeanagent.cli.benchmark import Benchmark
+from makeanagent.cli.demo import Demo
+from makeanagent.cli.evaluate import Evaluate
+from makeanagent.cli.generate import Generate
+from makeanagent.cli.record import Record
+from makeanagent.cli.train import Train
+from makeanagent.cli.zoo import ZooCommand
+from makeanagent.errors import InputError
+
+_Verb = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Record, tyro.conf.subcommand("record")]
+    | Annotated[Generate, tyro.conf.subcommand("generate")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    try:
+        # Python's own start-up may fail halfway on Ctrl-C, hence within the guard.
+        verb = tyro.cli(
+            _Verb,  # type: ignore[arg-type]
+            prog="make-an-agent",
+            description="One demonstration in, working policy networks out.",
+            args=arguments,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        )
+        verb.run()
+    except InputError as error:
+        print(f"make-an-agent: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("make-an-agent: interrupted; nothing that was finished is lost", file=sys.stderr)
+        return 130
+    return 0

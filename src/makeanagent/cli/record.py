@@ -1,0 +1,60 @@
+"""`make-an-agent record`: make a demonstration with a task's expert."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Record a demonstration of a task's expert, as a prompt for `generate`."""
+
+    env: str
+    "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
+    out: Path
+    "The .npz file to write; with --num above 1, a folder for them."
+    num: int = 1
+    "Demonstrations, each on another layout."
+    layout: int = 0
+    "Number of the first layout among those set aside for prompts."
+    noise: float = 0.1
+    "Standard deviation of Gaussian noise on the expert's actions."
+    seed: int = 0
+    "Of the noise."
+
+    def run(self) -> None:
+        """Record, and say what was recorded."""
+        import numpy as np
+
+        from makeanagent.artifacts import require_empty_folder
+        from makeanagent.environments import find_task, layouts
+        from makeanagent.errors import InputError
+        from makeanagent.evaluation.rollouts import add_action_noise, record_episode
+
+        if self.num < 1 or self.layout < 0 or self.layout + self.num > len(layouts.PROMPTS):
+            raise InputError(
+                f"--layout {self.layout} --num {self.num}: layouts for prompts are numbered"
+                f" 0 to {len(layouts.PROMPTS) - 1}"
+            )
+        if self.noise < 0:
+            raise InputError(f"--noise {self.noise}: must be 0 or more")
+        if self.num == 1 and self.out.suffix != ".npz":
+            raise InputError(f"--out {self.out}: a demonstration is a file that ends in .npz")
+        suite, task = find_task(self.env)
+        if self.num > 1:
+            require_empty_folder(self.out)
+        environment, expert = suite.make(task), suite.expert(task)
+        for number in range(self.num):
+            layout = layouts.PROMPTS[self.layout + number]
+            rng = np.random.default_rng((self.seed, layout))
+            trajectory = record_episode(
+                environment,
+                add_action_noise(expert, self.noise, rng),
+                layout,
+                env_id=self.env,
+                source="expert",
+            )
+            path = self.out if self.num == 1 else self.out / f"demo-{number:03d}.npz"
+            trajectory.save(path)
+            first = trajectory.first_success
+            outcome = f"success at step {first}" if first else "no success"
+            print(f"{path}: {len(trajectory)} steps, {outcome}")

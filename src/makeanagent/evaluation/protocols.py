@@ -1,0 +1,138 @@
+"""The two evaluation protocols, always reported together.
+
+`paper`: five random layouts, and the best of the policies chosen on those very layouts (paper,
+section 4 and appendix B.2). `held-out`: the first policy sampled from each prompt, without any
+choice, on fifty layouts; then the best of N chosen on five layouts and scored on fifty others.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from makeanagent.environments import Suite, layouts
+from makeanagent.evaluation.metrics import qualified_rate, top_k_success, wilson_interval
+from makeanagent.evaluation.rollouts import score_policies
+from makeanagent.policies.spec import PolicySpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolConfig:
+    """Sizes of the protocols."""
+
+    paper_layouts: int = 5
+    "Random layouts of the paper's protocol."
+    held_out_layouts: int = 50
+    "Layouts of a held-out score."
+    layouts_per_policy: int = 50
+    "How many of the held-out layouts each first sample plays; fewer are dealt out in turn."
+    selection_layouts: int = 5
+    "Layouts on which the best of N is chosen."
+    layout_seed: int = 0
+    "Which block of the layout ranges is used."
+
+    @property
+    def paper_range(self) -> range:
+        """Layouts of the paper's protocol."""
+        start = layouts.SCORING.start + 500 * self.layout_seed
+        return range(start, start + self.paper_layouts)
+
+    @property
+    def held_out_range(self) -> range:
+        """Layouts of the held-out scores."""
+        start = layouts.SCORING.start + 500 * self.layout_seed + 250
+        return range(start, start + self.held_out_layouts)
+
+    @property
+    def selection_range(self) -> range:
+        """Layouts of the choice among N."""
+        start = layouts.SELECTION.start + 500 * self.layout_seed
+        return range(start, start + self.selection_layouts)
+
+
+def deal_layouts(available: range, num_policies: int, per_policy: int) -> np.ndarray:
+    """Layout numbers `[N, per_policy]`, dealt in turn so that each is played equally often."""
+    per_policy = min(per_policy, len(available))
+    places = np.arange(num_policies)[:, None] * per_policy + np.arange(per_policy)
+    return np.array(available)[places % len(available)]
+
+
+def evaluate_policies(
+    pool: Executor,
+    suite: Suite,
+    task: str,
+    parameters: np.ndarray,
+    spec: PolicySpec,
+    config: ProtocolConfig,
+    first_samples: np.ndarray | None = None,
+    on_progress: Callable[[int], Any] | None = None,
+) -> dict[str, Any]:
+    """Score policies by both protocols.
+
+    Args:
+        pool: worker processes.
+        suite: the environments.
+        task: the task's full name.
+        parameters: float32 `[N, P]`.
+        spec: the policies' layers.
+        config: sizes and layouts.
+        first_samples: rows that are the first sample of their prompt; all of them by default.
+        on_progress: called with numbers of finished rollouts.
+
+    Returns:
+        Plain JSON values: what each protocol found, and the success matrices behind it.
+    """
+    rows = np.arange(len(parameters)) if first_samples is None else first_samples
+
+    def score(chosen: np.ndarray, where: np.ndarray | range) -> tuple[np.ndarray, int]:
+        scores = score_policies(
+            pool, suite, task, parameters[chosen], spec, where, on_progress
+        )
+        return scores.success, int(scores.num_steps.sum())
+
+    everyone = np.arange(len(parameters))
+    paper, paper_steps = score(everyone, config.paper_range)
+    dealt = deal_layouts(config.held_out_range, len(rows), config.layouts_per_policy)
+    held_out, held_out_steps = score(rows, dealt)
+    selection, selection_steps = score(everyone, config.selection_range)
+    order = np.argsort(-selection.mean(axis=1), kind="stable")
+    top = order[: min(5, len(order))]
+    chosen, chosen_steps = score(top, config.held_out_range)
+
+    return {
+        "task": f"{suite.name}/{task}",
+        "num_policies": len(parameters),
+        "num_rollouts": paper.size + held_out.size + selection.size + chosen.size,
+        "num_steps": paper_steps + held_out_steps + selection_steps + chosen_steps,
+        "paper": {
+            "layouts": list(config.paper_range),
+            "qualified_rate": qualified_rate(paper),
+            "mean_success": float(paper.mean()),
+            "best": top_k_success(paper, 1),
+            "top_5": top_k_success(paper, 5),
+            "top_10": top_k_success(paper, 10),
+            "success": paper.astype(int).tolist(),
+        },
+        "held_out": {
+            "layouts": [config.held_out_range.start, config.held_out_range.stop],
+            "layouts_per_policy": int(dealt.shape[1]),
+            "first_sample": _rate(held_out),
+            "first_sample_success": held_out.astype(int).tolist(),
+            "selection_layouts": list(config.selection_range),
+            "best_of_n": _rate(chosen[:1]),
+            "top_5_of_n": _rate(chosen),
+            "chosen_policies": top.tolist(),
+        },
+    }
+
+
+def _rate(success: np.ndarray) -> dict[str, Any]:
+    """Mean success with its Wilson interval."""
+    low, high = wilson_interval(int(success.sum()), success.size)
+    return {
+        "mean": float(success.mean()),
+        "interval_95": [float(low), float(high)],
+        "num_rollouts": int(success.size),
+    }

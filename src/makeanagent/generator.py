@@ -1,0 +1,308 @@
+"""MakeAnAgent: from a demonstration to policies, in one artifact and one folder."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from makeanagent.artifacts import (
+    check_manifest,
+    check_schema,
+    describe_provenance,
+    hash_file,
+    read_json,
+    read_tensors,
+    require_empty_folder,
+    write_json,
+    write_manifest,
+    write_tensors,
+    write_text,
+)
+from makeanagent.devices import find_device
+from makeanagent.errors import InputError
+from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
+from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
+from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
+from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample_latents
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
+
+SCHEMA_VERSION = 1
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Generators that ship with the package, a folder each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Everything about a generator but its weights."""
+
+    spec: PolicySpec
+    window: PromptWindow = field(default_factory=PromptWindow)
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    condition: ConditionKind = "hv"
+    suite: str = ""
+    "Where the training policies came from."
+    tasks: tuple[str, ...] = ()
+    "Tasks that it was trained on."
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
+        """Read what `dataclasses.asdict` and JSON made of a config.
+
+        Raises:
+            InputError: a field is unknown or missing.
+        """
+        parts = {
+            "window": PromptWindow,
+            "autoencoder": AutoencoderConfig,
+            "behavior": BehaviorConfig,
+            "denoiser": DenoiserConfig,
+            "diffusion": DiffusionConfig,
+        }
+        try:
+            values: dict[str, Any] = {
+                name: kind(**_tuples(content[name])) for name, kind in parts.items()
+            }
+            values["spec"] = PolicySpec.from_dict(content["spec"])
+            values |= {name: content[name] for name in ("condition", "suite")}
+            return cls(**values, tasks=tuple(content["tasks"]))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a generator's config: {error}") from None
+
+
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in content.items()}
+
+
+class MakeAnAgent(nn.Module):
+    """A policy generator: behaviour embedding, latent diffusion, and the parameter decoder."""
+
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        autoencoder: ParameterAutoencoder | None = None,
+        embedding: BehaviorEmbedding | None = None,
+        denoiser: nn.Module | None = None,
+    ) -> None:
+        """Put trained parts together, or build untrained ones from `config`."""
+        super().__init__()
+        spec, window = config.spec, config.window
+        self.config = config
+        self.autoencoder = autoencoder or ParameterAutoencoder(spec, config.autoencoder)
+        self.embedding = embedding or BehaviorEmbedding(
+            window.behavior_dim(spec.observation_dim, spec.action_dim),
+            window.outcome_dim(spec.observation_dim),
+            config.behavior,
+        )
+        condition_dim = len(config.condition) * config.behavior.embedding_dim
+        self.denoiser = denoiser or build_denoiser(
+            self.autoencoder.latent_shape, condition_dim, config.denoiser
+        )
+        self.fingerprint: str | None = None
+        "SHA-256 of the weights' file that it was loaded from."
+        self.requires_grad_(False)
+        self.eval()
+
+    @torch.no_grad()
+    def generate(
+        self,
+        prompts: Trajectory | Sequence[Trajectory],
+        num_policies: int | None = None,
+        seed: int = 0,
+    ) -> PolicyBatch:
+        """Generate policies from demonstrations.
+
+        Args:
+            prompts: one demonstration or several; policy i is prompted by number i modulo their
+                count.
+            num_policies: policies in all; by default one for each demonstration.
+            seed: of the diffusion's initial noise; the same seed gives the same policies.
+
+        Raises:
+            InputError: a demonstration has another width than the generator's environments, or is
+                too short.
+        """
+        prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
+        if not prompts:
+            raise InputError("generate: no demonstration given")
+        num_policies = len(prompts) if num_policies is None else num_policies
+        if num_policies < 1:
+            raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
+        condition = self.embed(prompts)
+        rows = torch.arange(num_policies, device=condition.device) % len(prompts)
+        config = self.config.diffusion
+        latents = sample_latents(
+            self.denoiser,
+            make_scheduler(config),
+            condition[rows],
+            self.autoencoder.latent_shape,
+            config.sample_steps,
+            torch.Generator().manual_seed(seed),
+        )
+        return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
+
+    def embed(self, prompts: Sequence[Trajectory]) -> torch.Tensor:
+        """Conditions `[M, C]` of demonstrations.
+
+        Raises:
+            InputError: a demonstration has another width, or is too short.
+        """
+        for prompt in prompts:
+            self._check_widths(prompt)
+        behavior, outcome = stack_prompts(
+            [make_prompt(prompt, self.config.window) for prompt in prompts]
+        )
+        device = self.embedding.behavior_mean.device
+        return self.embedding.condition(
+            torch.from_numpy(behavior).to(device),
+            torch.from_numpy(outcome).to(device),
+            self.config.condition,
+        )
+
+    def _check_widths(self, prompt: Trajectory) -> None:
+        spec = self.config.spec
+        widths = {
+            "observations": (prompt.observations.shape[1], spec.observation_dim),
+            "actions": (prompt.actions.shape[1], spec.action_dim),
+        }
+        for name, (found, expected) in widths.items():
+            if found != expected:
+                raise InputError(
+                    f"{prompt.source or 'demonstration'}: '{name}' are {found} wide; this generator"
+                    f" reads {expected}"
+                )
+
+    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
+        """Write weights, config, model card and hashes into an empty folder.
+
+        Args:
+            folder: empty or absent.
+            card: text of the model card; a short one is written without it.
+
+        Raises:
+            InputError: the folder is not empty, or cannot be written.
+        """
+        folder = require_empty_folder(Path(folder))
+        tensors = {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
+        write_tensors(folder / "model.safetensors", tensors)
+        content = dataclasses.asdict(self.config)
+        content |= {"schema_version": SCHEMA_VERSION, "provenance": describe_provenance()}
+        write_json(folder / "config.json", content)
+        write_text(folder / "README.md", card or write_card(self.config))
+        write_manifest(folder)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "cpu") -> "MakeAnAgent":
+        """Load a generator.
+
+        Args:
+            name: a bundled generator's name (`metaworld`), a folder, or a Hugging Face hub id.
+            device: `cpu`, `cuda`, or `auto` for CUDA where it is.
+
+        Raises:
+            InputError: there is none, or a file is missing or altered.
+        """
+        folder = find_generator(name)
+        check_manifest(folder)
+        path = folder / "config.json"
+        content = read_json(path)
+        check_schema(path, content.get("schema_version"), SCHEMA_VERSION)
+        generator = cls(GeneratorConfig.from_dict(content, path))
+        weights = folder / "model.safetensors"
+        tensors = {
+            key: torch.from_numpy(np.asarray(array, np.float32))
+            for key, array in read_tensors(weights).items()
+        }
+        try:
+            generator.load_state_dict(tensors)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(f"{weights}: does not fit {path.name}: {reason}") from None
+        generator.fingerprint = hash_file(weights)
+        return generator.to(find_device(device))
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
+        """Upload to the Hugging Face hub and return the address.
+
+        Args:
+            repo_id: `owner/name`; made if it does not exist.
+            private: whether a new repository is private.
+        """
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "generator"
+            self.save_pretrained(folder)
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
+
+
+def find_generator(name: str | Path) -> Path:
+    """The folder of a generator: bundled, on disk, or fetched from the hub.
+
+    Raises:
+        InputError: there is none.
+    """
+    bundled = sorted(path.name for path in PRETRAINED.iterdir()) if PRETRAINED.is_dir() else []
+    if str(name) in bundled:
+        return PRETRAINED / name
+    if Path(name).is_dir():
+        return Path(name)
+    accepted = f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+        raise InputError(f"{name}: no such generator; {accepted}")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(name)))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{name}: no such folder, and not to be had from the hub: {reason}") from None
+
+
+def write_card(config: GeneratorConfig) -> str:
+    """The model card: what the generator is, reads and writes."""
+    spec = config.spec
+    tasks = "\n".join(f"- {config.suite}/{task}" for task in config.tasks)
+    return f"""---
+library_name: makeanagent
+tags: [reinforcement-learning, robotics, weight-space-generation, diffusion]
+---
+# A policy generator
+
+Give it one demonstration, and it generates policy networks that act as demonstrated.
+
+- Reads: observations of {spec.observation_dim} numbers and actions of {spec.action_dim}, the first
+  {config.window.num_steps} steps and {config.window.num_outcome_states} states from the first
+  success on.
+- Writes: networks {spec.observation_dim}-{"-".join(map(str, spec.hidden))}-{spec.action_dim}
+  ({spec.num_parameters:,} parameters).
+
+```python
+from makeanagent import MakeAnAgent, Trajectory
+
+generator = MakeAnAgent.from_pretrained("<this folder or hub id>")
+policies = generator.generate(Trajectory.load("demo.npz"), num_policies=100)
+```
+
+Trained on policies of
+
+{tasks}
+
+Limits: what it generates for other tasks is an extrapolation; measure it before you rely on it.
+Clip actions and keep a stop within reach on a robot.
+"""

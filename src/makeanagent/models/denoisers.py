@@ -1,0 +1,203 @@
+"""Denoisers: networks from a noisy latent, its time and a condition to a prediction."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserConfig:
+    """Shape of the denoiser (paper, section 3 and table 3)."""
+
+    kind: Literal["mlp", "unet"] = "mlp"
+    "A residual MLP, or the paper's 1-D U-Net."
+    widths: tuple[int, ...] = (512, 512, 512)
+    "Width of each residual block, or channels of each level of the U-Net."
+    time_dim: int = 128
+    "Embedding dim of diffusion steps."
+    kernel_size: int = 3
+    "Of the U-Net's convolutions."
+    norm_groups: int = 8
+    "Of the U-Net's group normalisation."
+
+
+PAPER_DENOISER = DenoiserConfig(kind="unet", widths=(512, 1024, 2048))
+
+
+def embed_time(timesteps: Tensor, dim: int) -> Tensor:
+    """Sinusoidal embedding `[N, dim]` of timesteps `[N]` (Vaswani et al. 2017)."""
+    half = dim // 2
+    frequencies = torch.exp(
+        -torch.arange(half, device=timesteps.device) * (9.2103 / max(half - 1, 1))  # ln 10,000
+    )
+    angles = timesteps.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class _ModulatedBlock(nn.Module):
+    """Residual MLP block, normalised and modulated by time and condition (FiLM)."""
+
+    def __init__(self, dim: int, condition_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim, elementwise_affine=False)
+        self.modulation = nn.Linear(condition_dim, 2 * dim)
+        self.expand = nn.Linear(dim, 2 * dim)
+        self.contract = nn.Linear(2 * dim, dim)
+        # A block begins as the identity.
+        nn.init.zeros_(self.contract.weight)
+        nn.init.zeros_(self.contract.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.modulation(condition).chunk(2, dim=1)
+        y = self.norm(x) * (1 + scale) + shift
+        return x + self.contract(nn.functional.silu(self.expand(y)))
+
+
+class MLPDenoiser(nn.Module):
+    """A residual MLP over the flattened latent.
+
+    Differs from the paper: a U-Net has nothing to slide over in a latent of two positions; this
+    network samples some fifty times faster and trains in minutes on a CPU.
+    """
+
+    def __init__(
+        self, latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
+    ) -> None:
+        super().__init__()
+        width = config.widths[0]
+        self.latent_shape = latent_shape
+        self.time_dim = config.time_dim
+        latent_dim = latent_shape[0] * latent_shape[1]
+        self.embed = nn.Linear(latent_dim, width)
+        self.time = nn.Linear(config.time_dim, width)
+        self.condition = nn.Sequential(
+            nn.Linear(condition_dim, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.blocks = nn.ModuleList([_ModulatedBlock(width, width) for _ in config.widths])
+        self.head = nn.Linear(width, latent_dim)
+
+    def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
+        """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
+        context = self.time(embed_time(timesteps, self.time_dim)) + self.condition(condition)
+        context = nn.functional.silu(context)
+        x = self.embed(latents.flatten(1))
+        for block in self.blocks:
+            x = block(x, context)
+        return self.head(x).unflatten(1, self.latent_shape)
+
+
+class _ConvolutionBlock(nn.Module):
+    """Two convolutions with FiLM between them, and a shortcut."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, context_dim: int, config: DenoiserConfig
+    ) -> None:
+        super().__init__()
+
+        def convolve(channels: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Conv1d(
+                    channels, out_channels, config.kernel_size, padding=config.kernel_size // 2
+                ),
+                nn.GroupNorm(config.norm_groups, out_channels),
+                nn.Mish(),
+            )
+
+        self.first, self.second = convolve(in_channels), convolve(out_channels)
+        self.film = nn.Sequential(nn.Mish(), nn.Linear(context_dim, 2 * out_channels))
+        self.shortcut = (
+            nn.Identity()
+            if in_channels == out_channels
+            else nn.Conv1d(in_channels, out_channels, 1)
+        )
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        scale, shift = self.film(context)[:, :, None].chunk(2, dim=1)
+        return self.second(self.first(x) * (1 + scale) + shift) + self.shortcut(x)
+
+
+class UNetDenoiser(nn.Module):
+    """The paper's 1-D convolutional U-Net with the condition through FiLM (section 3, table 3).
+
+    The latent's groups are the positions, its dimensions the channels. A latent of two positions
+    cannot be halved more than once: a level halves the length only while it is even.
+    """
+
+    def __init__(
+        self, latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
+    ) -> None:
+        super().__init__()
+        length, channels = latent_shape
+        time_dim = config.time_dim
+        self.time_dim = time_dim
+        self.time = nn.Sequential(
+            nn.Linear(time_dim, 4 * time_dim), nn.Mish(), nn.Linear(4 * time_dim, time_dim)
+        )
+        context_dim = time_dim + condition_dim
+        widths = (channels, *config.widths)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        halved = []
+        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+            last = len(self.down) == len(config.widths) - 1
+            halve = not last and length % 2 == 0
+            halved.append(halve)
+            length = length // 2 if halve else length
+            self.down.append(
+                nn.ModuleList(
+                    [
+                        _ConvolutionBlock(fan_in, fan_out, context_dim, config),
+                        _ConvolutionBlock(fan_out, fan_out, context_dim, config),
+                        nn.Conv1d(fan_out, fan_out, 3, 2, 1) if halve else nn.Identity(),
+                    ]
+                )
+            )
+        top = config.widths[-1]
+        self.middle = nn.ModuleList(
+            [_ConvolutionBlock(top, top, context_dim, config) for _ in range(2)]
+        )
+        # From the deepest level up; each level first undoes what the one below it halved.
+        for level in range(len(config.widths) - 1, 0, -1):
+            fan_in, fan_out = config.widths[level], config.widths[level - 1]
+            self.up.append(
+                nn.ModuleList(
+                    [
+                        _ConvolutionBlock(2 * fan_in, fan_out, context_dim, config),
+                        _ConvolutionBlock(fan_out, fan_out, context_dim, config),
+                        nn.ConvTranspose1d(fan_out, fan_out, 4, 2, 1)
+                        if halved[level - 1]
+                        else nn.Identity(),
+                    ]
+                )
+            )
+        first = config.widths[0]
+        self.head = nn.Sequential(
+            nn.Conv1d(first, first, config.kernel_size, padding=config.kernel_size // 2),
+            nn.GroupNorm(config.norm_groups, first),
+            nn.Mish(),
+            nn.Conv1d(first, channels, 1),
+        )
+
+    def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
+        """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
+        context = torch.cat([self.time(embed_time(timesteps, self.time_dim)), condition], dim=1)
+        x = latents.transpose(1, 2)
+        skips = []
+        for first, second, shrink in self.down:  # type: ignore[misc]
+            x = second(first(x, context), context)
+            skips.append(x)
+            x = shrink(x)
+        for block in self.middle:
+            x = block(x, context)
+        for first, second, grow in self.up:  # type: ignore[misc]
+            x = grow(second(first(torch.cat([x, skips.pop()], dim=1), context), context))
+        return self.head(x).transpose(1, 2)
+
+
+def build_denoiser(
+    latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
+) -> MLPDenoiser | UNetDenoiser:
+    """The denoiser that `config` describes."""
+    kind = {"mlp": MLPDenoiser, "unet": UNetDenoiser}[config.kind]
+    return kind(latent_shape, condition_dim, config)

@@ -1,0 +1,111 @@
+"""Work spread over processes, one thread each, with progress and a clean Ctrl-C."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, TypeVar
+
+from makeanagent.errors import InputError
+
+Result = TypeVar("Result")
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def count_cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A killed parent cannot stop its workers: they watch it and go with it.
+    Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+class _InlineExecutor(Executor):
+    """Runs each job at once in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:  # noqa: ANN401
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def open_pool(num_workers: int | None = None) -> Iterator[Executor]:
+    """An executor of single-threaded worker processes, or of this process alone for one worker.
+
+    Workers start afresh ("spawn") with one thread each, since libraries' threads would only fight
+    over the processors, and since forking a process that has used torch may hang.
+
+    Args:
+        num_workers: processes; by default one for each processor.
+    """
+    num_workers = num_workers or count_cpus()
+    if num_workers == 1:
+        yield _InlineExecutor()
+        return
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    pool = ProcessPoolExecutor(
+        num_workers, mp_context=get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        # All workers start now, while the environment says one thread.
+        list(pool.map(abs, range(num_workers)))
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+        yield pool
+    except BrokenProcessPool:
+        raise InputError("a worker process was killed (out of memory?); run the same command again") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_jobs(
+    pool: Executor,
+    function: Callable[..., Result],
+    jobs: Sequence[tuple],
+    on_done: Callable[[int, Result], None] | None = None,
+) -> list[Result]:
+    """Run `function(*job)` for every job and return the results in the jobs' order.
+
+    Args:
+        pool: where to run; `function` and the jobs must pickle for a pool of processes.
+        function: what to run.
+        jobs: arguments of each call.
+        on_done: called with a job's index and result as soon as it is there.
+    """
+    futures = {pool.submit(function, *job): index for index, job in enumerate(jobs)}
+    results: dict[int, Result] = {}
+    try:
+        for future in as_completed(futures):
+            index = futures[future]
+            results[index] = future.result()
+            if on_done is not None:
+                on_done(index, results[index])
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+    return [results[index] for index in range(len(jobs))]

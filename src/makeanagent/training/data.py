@@ -1,0 +1,126 @@
+"""What the training recipes read of a zoo, with its runs split into training and held-out ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from makeanagent.errors import InputError
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.zoo.store import Zoo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Prompts and, for each, states and actions of the demonstration that it was cut out of."""
+
+    behavior: Tensor
+    "`[M, behavior_dim]`."
+    outcome: Tensor
+    "`[M, outcome_dim]`."
+    task: Tensor
+    "int `[M]`: index of the task."
+    states: Tensor
+    "`[M, S, O]`: S states drawn evenly from the demonstration."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """A zoo's qualified policies with their prompts."""
+
+    spec: PolicySpec
+    tasks: tuple[str, ...]
+    parameters: Tensor
+    "`[N, P]`."
+    task: Tensor
+    "int `[N]`: index of each policy's task."
+    held_out: Tensor
+    "bool `[N]`: policies of the runs that are kept for validation."
+    rollouts: Prompts
+    "One prompt by each policy, row by row."
+    demonstrations: Prompts
+    "The experts' prompts."
+    demonstrations_held_out: Tensor
+    "bool `[M]`: expert prompts that are kept for validation."
+
+
+def load_training_data(
+    zoo: Zoo,
+    tasks: tuple[str, ...],
+    window: PromptWindow,
+    *,
+    held_out_runs: int = 2,
+    num_states: int = 64,
+    max_policies: int | None = None,
+) -> TrainingData:
+    """Read the zoo's qualified policies.
+
+    Args:
+        zoo: an opened zoo.
+        tasks: tasks to read; all of the zoo's if empty.
+        window: how prompts are cut.
+        held_out_runs: the last runs of each task, kept for validation: checkpoints of one run are
+            so alike that a split over checkpoints would validate nothing.
+        num_states: states kept of each demonstration.
+        max_policies: policies of each task at most, evenly over its checkpoints.
+
+    Raises:
+        InputError: a task has no qualified policy, or a file is damaged.
+    """
+    tasks = tasks or tuple(zoo.tasks())
+    if not tasks:
+        raise InputError(f"{zoo.folder}: the zoo holds no finished shard")
+    parameters, labels, held_out = [], [], []
+    rollouts, demonstrations = [], []
+    demonstration_labels = []
+    for label, task in enumerate(tasks):
+        shards = zoo.load_task(task)
+        for shard in shards:
+            keep = np.flatnonzero(shard.qualified)
+            if max_policies is not None and len(keep) > max_policies // len(shards):
+                picked = np.linspace(0, len(keep) - 1, max(1, max_policies // len(shards)))
+                keep = keep[picked.astype(int)]
+            runs = np.unique(shard.run)
+            kept_runs = runs[len(runs) - min(held_out_runs, len(runs) - 1) :]
+            parameters.append(shard.parameters[keep])
+            labels += [label] * len(keep)
+            held_out.append(np.isin(shard.run[keep], kept_runs))
+            rollouts += [shard.rollouts[row] for row in keep]
+            demonstrations += shard.demonstrations
+            demonstration_labels += [label] * len(shard.demonstrations)
+        if label not in labels:
+            raise InputError(f"{zoo.folder}: no policy of {task} is qualified; nothing to train on")
+    task_of = torch.tensor(labels)
+    demonstration_task = torch.tensor(demonstration_labels)
+    return TrainingData(
+        spec=zoo.spec,
+        tasks=tasks,
+        parameters=torch.from_numpy(np.concatenate(parameters)),
+        task=task_of,
+        held_out=torch.from_numpy(np.concatenate(held_out)),
+        rollouts=_cut_prompts(rollouts, task_of, window, num_states),
+        demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),
+        # Every eighth episode: all noise scales of the experts are among them, as they take turns.
+        demonstrations_held_out=torch.arange(len(demonstrations)) % 9 == 0,
+    )
+
+
+def _cut_prompts(
+    trajectories: list[Trajectory], task: Tensor, window: PromptWindow, num_states: int
+) -> Prompts:
+    behavior, outcome = stack_prompts([make_prompt(item, window) for item in trajectories])
+    states = np.stack(
+        [
+            item.observations[np.linspace(0, len(item) - 1, num_states).astype(int)]
+            for item in trajectories
+        ]
+    )
+    return Prompts(
+        behavior=torch.from_numpy(behavior),
+        outcome=torch.from_numpy(outcome),
+        task=task,
+        states=torch.from_numpy(states),
+    )

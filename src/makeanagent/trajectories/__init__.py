@@ -1,0 +1,14 @@
+"""Trajectories, the prompts cut out of them, and their files."""
+
+from makeanagent.trajectories.demonstrations import read_demonstrations
+from makeanagent.trajectories.prompt import Prompt, PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories.trajectory import Trajectory
+
+__all__ = [
+    "Prompt",
+    "PromptWindow",
+    "Trajectory",
+    "make_prompt",
+    "read_demonstrations",
+    "stack_prompts",
+]

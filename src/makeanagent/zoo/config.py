@@ -1,0 +1,51 @@
+"""Settings of the zoo recipes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig:
+    """How a population is distilled."""
+
+    num_runs: int = 16
+    "Actors trained side by side; runs differ in their data and its order."
+    batch_size: int = 256
+    "States for each actor and gradient step."
+    learning_rate: float = 1e-3
+    "Adam's, until the population is good."
+    final_learning_rate: float = 1e-4
+    "Reached by cosine decay over the checkpoints."
+    num_demonstrations: int = 120
+    "Expert episodes."
+    noise_scales: tuple[float, ...] = (0.0, 0.1, 0.3, 0.6)
+    "Action noise of the expert episodes, by turns."
+    steps_after_success: int = 20
+    "Steps that an expert episode goes on after its first success."
+    round_steps: int = 300
+    "Gradient steps between two rounds of DAgger."
+    round_episodes: int = 48
+    "Episodes that the actors play in a round; the expert labels what they saw."
+    round_horizon: int = 250
+    "Steps at most in such an episode; what goes wrong has gone wrong by then."
+    min_rounds: int = 4
+    "Rounds before the first checkpoint at least."
+    max_rounds: int = 16
+    "Rounds before the first checkpoint at most."
+    good_success: float = 0.99
+    "Success in two rounds together from which a population is good."
+    num_checkpoints: int = 30
+    "Checkpoints of each run, once the population is good."
+    checkpoint_steps: int = 50
+    "Gradient steps between checkpoints."
+    run_share: float = 0.8
+    "Share of the episodes that one run trains on, its own choice for each run."
+    action_limit: float = 0.97
+    "Labels are clipped to this, since tanh reaches 1 nowhere."
+    loss_beta: float = 0.1
+    "Action error from which the loss grows linearly."
+    log_std: float = -2.0
+    "Where the log-std head is drawn to."
+    num_score_layouts: int = 5
+    "Layouts on which each checkpoint is scored."
+    init_seed: int = 7
+    "Of the initialisation that all runs of all tasks share."

@@ -1,0 +1,64 @@
+"""Expert episodes: scripted experts measured, disturbed by action noise, and filtered."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from makeanagent.environments import Act, Environment, Suite
+from makeanagent.errors import InputError
+from makeanagent.evaluation.rollouts import add_action_noise, record_episode, run_episode
+from makeanagent.trajectories.trajectory import Trajectory
+
+
+def measure_expert(environment: Environment, expert: Act, layouts: Sequence[int]) -> float:
+    """Success rate of the undisturbed expert on layouts."""
+    return float(np.mean([run_episode(environment, expert, layout)[0] for layout in layouts]))
+
+
+def record_demonstrations(
+    suite: Suite,
+    task: str,
+    environment: Environment,
+    layouts: Sequence[int],
+    noise_scales: Sequence[float],
+    seed: int,
+    min_steps: int,
+    steps_after_success: int,
+) -> list[Trajectory]:
+    """One expert episode on each layout, with action noise by turns; only successes are kept.
+
+    Args:
+        suite: the environments.
+        task: the task's full name.
+        environment: the task's simulator.
+        layouts: one episode is played on each.
+        noise_scales: standard deviations of the action noise, used in turn.
+        seed: of the noise.
+        min_steps: length that every episode has at least.
+        steps_after_success: steps kept after the first success.
+
+    Raises:
+        InputError: the expert has not succeeded once.
+    """
+    expert = suite.expert(task)
+    kept = []
+    for index, layout in enumerate(layouts):
+        scale = noise_scales[index % len(noise_scales)]
+        rng = np.random.default_rng((seed, layout))
+        trajectory = record_episode(
+            environment,
+            add_action_noise(expert, scale, rng),
+            layout,
+            min_steps=min_steps,
+            steps_after_success=steps_after_success,
+            env_id=f"{suite.name}/{task}",
+            source="expert",
+        )
+        if trajectory.first_success is not None:
+            kept.append(trajectory)
+    if not kept:
+        raise InputError(
+            f"{suite.name}/{task}: the expert has not succeeded in {len(layouts)} episodes with"
+            f" action noise {tuple(noise_scales)}; a zoo needs an expert that does"
+        )
+    return kept

@@ -1,0 +1,201 @@
+"""A zoo without reinforcement learning: populations of actors distilled from an expert.
+
+All runs of a task are trained side by side as stacked matrices, from one shared initialisation
+(so that their weights share a basin and a generator can learn their distribution), on expert
+labels of noisy expert episodes and of states that the actors themselves reach (DAgger, Ross et
+al. 2011). Checkpoints of the second half of training make the zoo.
+
+Differs from the paper: its zoo is SAC checkpoints on one fixed layout, some 300 GPU-hours for
+ten tasks (section 4); this one takes minutes and holds on random layouts.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from makeanagent.environments import Environment, Suite, layouts
+from makeanagent.evaluation.rollouts import record_episode
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.zoo.config import DistillationConfig
+
+
+def initialize_actor(spec: PolicySpec, seed: int) -> Tensor:
+    """Xavier-uniform weights and zero biases, `[P]`, as the paper's SAC actor begins."""
+    generator = torch.Generator().manual_seed(seed)
+    vector = torch.zeros(spec.num_parameters)
+    for layer in spec.layers:
+        bound = math.sqrt(6 / (layer.fan_in + layer.fan_out))
+        vector[layer.weight].uniform_(-bound, bound, generator=generator)
+    return vector
+
+
+_LAYOUTS_PER_SEED = 1_000
+"""Layouts put aside for one population's rounds, so that two populations share none."""
+
+
+class LabelledStates:
+    """Expert-labelled states of all episodes, and each run's own share of the episodes."""
+
+    def __init__(self, num_runs: int, share: float, rng: np.random.Generator) -> None:
+        self._num_runs, self._share, self._rng = num_runs, share, rng
+        self._states: list[np.ndarray] = []
+        self._labels: list[np.ndarray] = []
+        self._owners: list[np.ndarray] = []
+
+    def add_episode(self, states: np.ndarray, labels: np.ndarray) -> None:
+        """Add one episode, `[T, O]` and `[T, A]`, to the runs that draw it."""
+        owners = self._rng.random(self._num_runs) < self._share
+        if not owners.any():
+            owners[self._rng.integers(self._num_runs)] = True
+        self._states.append(states.astype(np.float32))
+        self._labels.append(labels.astype(np.float32))
+        self._owners.append(np.repeat(owners[:, None], len(states), axis=1))
+
+    def to_tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """States `[M, O]`, labels `[M, A]`, each run's row numbers `[R, M]`, and their counts."""
+        owners = np.concatenate(self._owners, axis=1)
+        rows = np.argsort(~owners, axis=1, kind="stable")
+        tensors = (np.concatenate(self._states), np.concatenate(self._labels), rows)
+        counts = torch.from_numpy(owners.sum(axis=1)).to(device)
+        states, labels, row_numbers = (torch.from_numpy(array).to(device) for array in tensors)
+        return states, labels, row_numbers, counts
+
+
+def label_states(suite: Suite, task: str, states: np.ndarray) -> np.ndarray:
+    """The expert's actions `[T, A]` on states `[T, O]`."""
+    expert = suite.expert(task)
+    return np.stack([expert(state) for state in states])
+
+
+def distill_population(
+    suite: Suite,
+    task: str,
+    environment: Environment,
+    demonstrations: list[Trajectory],
+    spec: PolicySpec,
+    config: DistillationConfig,
+    seed: int,
+    device: str = "cpu",
+) -> np.ndarray:
+    """Train a population and return its checkpoints.
+
+    Args:
+        suite: the environments.
+        task: the task's full name.
+        environment: the task's simulator.
+        demonstrations: expert episodes.
+        spec: the actors' layers.
+        config: sizes and rates.
+        seed: of data order, of shares, and of DAgger's layouts.
+        device: where to train.
+
+    Returns:
+        float32 `[C, R, P]`: C checkpoints of R runs.
+    """
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator(device).manual_seed(seed)
+    states = LabelledStates(config.num_runs, config.run_share, rng)
+    for trajectory in demonstrations:
+        visited = trajectory.observations[:-1]
+        states.add_episode(visited, label_states(suite, task, visited))
+    data = states.to_tensors(torch.device(device))
+
+    start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
+    population = PolicyBatch(start.requires_grad_(), spec)
+    optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
+    layout = layouts.ZOO.start + len(layouts.ZOO) // 2 + seed * _LAYOUTS_PER_SEED
+    history: list[float] = []
+    while len(history) < config.max_rounds and not _is_good(history, config):
+        data = states.to_tensors(torch.device(device))
+        for _ in range(config.round_steps):
+            _train_step(population, optimizer, *_draw_batch(data, config.batch_size, generator), config)
+        history.append(
+            _play_and_label(suite, task, environment, population, states, layout, config)
+        )
+        layout += config.round_episodes
+
+    data = states.to_tensors(torch.device(device))
+    checkpoints = []
+    decay_steps = config.num_checkpoints * config.checkpoint_steps
+    for step in range(1, decay_steps + 1):
+        share = 0.5 * (1 + math.cos(math.pi * step / decay_steps))
+        span = config.learning_rate - config.final_learning_rate
+        optimizer.param_groups[0]["lr"] = config.final_learning_rate + span * share
+        _train_step(population, optimizer, *_draw_batch(data, config.batch_size, generator), config)
+        if step % config.checkpoint_steps == 0:
+            checkpoints.append(population.parameters.detach().cpu().numpy().copy())
+    return np.stack(checkpoints)
+
+
+def _is_good(history: list[float], config: DistillationConfig) -> bool:
+    return (
+        len(history) >= config.min_rounds and float(np.mean(history[-2:])) >= config.good_success
+    )
+
+
+def _train_step(
+    population: PolicyBatch,
+    optimizer: torch.optim.Optimizer,
+    inputs: Tensor,
+    labels: Tensor,
+    config: DistillationConfig,
+) -> None:
+    """One regression step of all runs to the expert's actions."""
+    mean, log_std = population.forward(inputs)
+    action = torch.tanh(mean) if population.spec.squash == "tanh" else mean
+    target = labels.clamp(-config.action_limit, config.action_limit)
+    # Experts are close to bang-bang: a squared error blurs their switches, an absolute one keeps
+    # them. Summed over runs: each run's gradient is its own, whatever their number.
+    loss = torch.nn.functional.smooth_l1_loss(
+        action, target, reduction="none", beta=config.loss_beta
+    )
+    loss = loss.mean(dim=(1, 2)).sum()
+    if log_std is not None:
+        loss = loss + 1e-3 * (log_std - config.log_std).square().mean(dim=(1, 2)).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def _draw_batch(
+    data: tuple[Tensor, Tensor, Tensor, Tensor], batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """States `[R, B, O]` and labels `[R, B, A]`, each run's from its own share."""
+    states, labels, rows, counts = data
+    draws = torch.rand((len(rows), batch_size), generator=generator, device=states.device)
+    picked = rows.gather(1, (draws * counts[:, None]).long())
+    return states[picked], labels[picked]
+
+
+def _play_and_label(
+    suite: Suite,
+    task: str,
+    environment: Environment,
+    population: PolicyBatch,
+    states: LabelledStates,
+    first_layout: int,
+    config: DistillationConfig,
+) -> float:
+    """One round of DAgger: the runs play by turns, and the expert labels what they saw.
+
+    Returns:
+        The share of the episodes that succeeded.
+    """
+    successes = 0
+    actors = list(population)
+    for episode in range(config.round_episodes):
+        trajectory = record_episode(
+            environment,
+            actors[episode % len(actors)],
+            first_layout + episode,
+            min_steps=1,
+            max_steps=config.round_horizon,
+        )
+        visited = trajectory.observations[:-1]
+        states.add_episode(visited, label_states(suite, task, visited))
+        successes += trajectory.first_success is not None
+    return successes / config.round_episodes
