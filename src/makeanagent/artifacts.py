@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from makeanagent.errors import InputError
@@ -54,10 +53,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text`, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401
     """Write `content` as indented JSON, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
@@ -92,8 +96,8 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: no such file")
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        # KeyError: numpy lacks some of the types that safetensors knows, such as bfloat16.
+    except Exception as error:
+        # Besides its own type it raises others, as for bfloat16, which numpy lacks.
         raise InputError(f"{path}: not readable as safetensors: {describe_error(error)}") from None
 
 

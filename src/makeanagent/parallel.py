@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -23,8 +23,6 @@ def count_cpus() -> int:
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A killed parent cannot stop its workers: they watch it and go with it.
     Thread(target=_follow_parent, daemon=True).start()
 
@@ -55,31 +53,65 @@ def open_pool(num_workers: int | None = None) -> Iterator[Executor]:
     Workers start afresh ("spawn") with one thread each, since libraries' threads would only fight
     over the processors, and since forking a process that has used torch may hang.
 
+    On an error or Ctrl-C inside the block, workers are stopped at once and their jobs are lost:
+    what must outlive them is written to disk by atomic renames.
+
     Args:
         num_workers: processes; by default one for each processor.
+
+    Raises:
+        InputError: `num_workers` is below 1, or a worker was killed.
     """
-    num_workers = num_workers or count_cpus()
+    num_workers = count_cpus() if num_workers is None else num_workers
+    if num_workers < 1:
+        raise InputError(f"workers {num_workers}: must be at least 1")
     if num_workers == 1:
         yield _InlineExecutor()
         return
-    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     pool = ProcessPoolExecutor(
         num_workers, mp_context=get_context("spawn"), initializer=_start_worker
     )
     try:
-        # All workers start now, while the environment says one thread.
-        list(pool.map(abs, range(num_workers)))
+        with _single_threaded(), _interrupts_held():
+            # All workers start now, while the environment says one thread.
+            started = [pool.submit(abs, index) for index in range(num_workers)]
+        wait(started)
+        yield pool
+    except BaseException as error:
+        for worker in list((pool._processes or {}).values()):
+            worker.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise InputError(
+                "a worker process was killed (out of memory?); run the same command again"
+            ) from None
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started in the block use one thread each."""
+    saved = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
         for name, value in saved.items():
             if value is None:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
-        yield pool
-    except BrokenProcessPool:
-        raise InputError("a worker process was killed (out of memory?); run the same command again") from None
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until after the block; processes started in it never see one."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def run_jobs(

@@ -97,7 +97,7 @@ def test_registered_task_needs_no_configuration():
     assert suite.name == "gymnasium"
     assert suite.tasks() == ()
     assert suite.spaces(task) == (10, 2)
-    assert suite.traces(np.zeros((5, 10))) == {}
+    assert suite.traces(task, np.zeros((5, 10))) == {}
     env = suite.make(task)
     assert env.horizon == 50
     assert env.reset(0).shape == (10,)
@@ -427,13 +427,13 @@ def test_tasks_of_the_example_differ_in_what_they_ask_for_alone(example):
 def test_traces_of_the_example(example):
     env = example.make("Reacher-v5")
     trajectory = record_episode(env, example.expert("Reacher-v5"), 0)
-    traces = example.traces(trajectory.observations)
+    traces = example.traces("Reacher-v5", trajectory.observations)
     assert list(traces) == ["fingertip", "target"]
     data = env._env.unwrapped.data
     for name, path in traces.items():
         assert path.shape == (len(trajectory) + 1, 3)
         np.testing.assert_allclose(path[-1], data.body(name).xpos, atol=1e-6)
-    assert example.traces(np.zeros((5, 11))) == {}
+    assert example.traces("Pusher-v5", np.zeros((5, 23))) == {}
 
 
 def play_example(suite):

@@ -226,7 +226,7 @@ def test_suite_is_a_value():
 
 def test_traces_show_hand_object_and_goal():
     first = environment("reach-v3").reset(LAYOUT)
-    traces = SUITE.traces(first[None])
+    traces = SUITE.traces("reach-v3", first[None])
     assert list(traces) == ["hand", "object", "goal"]
     target = environment("reach-v3")._env._target_pos
     np.testing.assert_allclose(traces["goal"][0], target)

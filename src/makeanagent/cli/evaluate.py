@@ -16,58 +16,56 @@ class Evaluate:
     env: str
     "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
     out: Path | None = None
-    "JSON file for the result; by default `evaluation.json` beside the folder."
+    "JSON file for the result, a new one; by default `<folder>-<task>.json` beside the folder."
     layouts_per_policy: int = 5
     "How many of the 50 held-out layouts each policy plays."
     workers: int | None = None
     "Processes; by default one for each processor."
 
     def run(self) -> None:
-        """Evaluate, write the JSON, and print the table."""
+        """Evaluate, print the table, and write the JSON."""
         import numpy as np
 
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
+        from makeanagent.cli.checks import require_absent, require_widths
         from makeanagent.cli.progress import show_progress
         from makeanagent.environments import find_task
         from makeanagent.errors import InputError
-        from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
+        from makeanagent.evaluation.protocols import (
+            ProtocolConfig,
+            count_rollouts,
+            evaluate_policies,
+        )
         from makeanagent.evaluation.tables import print_evaluation
         from makeanagent.parallel import open_pool
-        from makeanagent.policies.folder import load_policies
+        from makeanagent.policies.folder import TENSORS_NAME, load_policies
 
-        suite, task = find_task(self.env)
-        parameters, spec, metadata = load_policies(self.policies)
-        widths = (spec.observation_dim, spec.action_dim)
-        if suite.spaces(task) != widths:
-            raise InputError(
-                f"{self.policies}: policies map {widths[0]} numbers to {widths[1]}, but {self.env}"
-                f" has observations of {suite.spaces(task)[0]} and actions of"
-                f" {suite.spaces(task)[1]}"
-            )
-        if not 1 <= self.layouts_per_policy <= ProtocolConfig().held_out_layouts:
+        config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
+        if not 1 <= self.layouts_per_policy <= config.held_out_layouts:
             raise InputError(
                 f"--layouts-per-policy {self.layouts_per_policy}: must be 1 to"
-                f" {ProtocolConfig().held_out_layouts}"
+                f" {config.held_out_layouts}"
             )
-        config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
+        parameters, spec, metadata = load_policies(self.policies)
+        suite, task = find_task(self.env)
+        require_widths(self.policies, spec, suite, task)
+        folder = self.policies.resolve()
+        # Before the rollouts, which may take long: the result must have a place to go.
+        out = self.out or folder.with_name(f"{folder.name}-{task.replace('/', '-')}.json")
+        require_absent("--out", out)
         # The first sample of a prompt is the first policy that it prompted.
         prompt_of = metadata.get("prompt_of_policy", list(range(len(parameters))))
         _, first_samples = np.unique(prompt_of, return_index=True)
         if len(first_samples) == 1:
             # One demonstration: all its samples stand for it, none of them chosen.
             first_samples = np.arange(len(parameters))
-        total = (
-            len(parameters) * (config.paper_layouts + config.selection_layouts)
-            + len(first_samples) * config.layouts_per_policy
-            + min(5, len(parameters)) * config.held_out_layouts
-        )
+        total = count_rollouts(config, len(parameters), len(first_samples))
         with open_pool(self.workers) as pool, show_progress(f"{task}: rollouts", total) as advance:
             result = evaluate_policies(
                 pool, suite, task, parameters, spec, config, first_samples, advance
             )
-        result["policies_sha256"] = hash_file(self.policies / "policies.safetensors")
+        result["policies_sha256"] = hash_file(self.policies / TENSORS_NAME)
         result["provenance"] = describe_provenance()
-        out = self.out or self.policies.with_name(f"{self.policies.name}-evaluation.json")
-        write_json(out, result)
         print_evaluation(result)
+        write_json(out, result)
         print(f"written: {out}")

@@ -24,7 +24,10 @@ class Generate:
     def run(self) -> None:
         """Generate, save, and say how long it took."""
         from makeanagent.artifacts import require_empty_folder
+        from makeanagent.cli.checks import require_at_least
 
+        require_at_least("--num", self.num, 1)
+        require_at_least("--seed", self.seed, 0)
         require_empty_folder(self.out)
 
         from time import perf_counter

@@ -11,7 +11,7 @@ class Record:
     env: str
     "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
     out: Path
-    "The .npz file to write; with --num above 1, a folder for them."
+    "The .npz file to write; with --num above 1, a folder for them. Nothing is overwritten."
     num: int = 1
     "Demonstrations, each on another layout."
     layout: int = 0
@@ -26,23 +26,30 @@ class Record:
         import numpy as np
 
         from makeanagent.artifacts import require_empty_folder
+        from makeanagent.cli.checks import require_absent, require_at_least
         from makeanagent.environments import find_task, layouts
         from makeanagent.errors import InputError
         from makeanagent.evaluation.rollouts import add_action_noise, record_episode
+        from makeanagent.trajectories import PromptWindow
 
-        if self.num < 1 or self.layout < 0 or self.layout + self.num > len(layouts.PROMPTS):
+        require_at_least("--num", self.num, 1)
+        require_at_least("--layout", self.layout, 0)
+        require_at_least("--noise", self.noise, 0)
+        require_at_least("--seed", self.seed, 0)
+        if self.layout + self.num > len(layouts.PROMPTS):
             raise InputError(
                 f"--layout {self.layout} --num {self.num}: layouts for prompts are numbered"
                 f" 0 to {len(layouts.PROMPTS) - 1}"
             )
-        if self.noise < 0:
-            raise InputError(f"--noise {self.noise}: must be 0 or more")
-        if self.num == 1 and self.out.suffix != ".npz":
-            raise InputError(f"--out {self.out}: a demonstration is a file that ends in .npz")
-        suite, task = find_task(self.env)
         if self.num > 1:
             require_empty_folder(self.out)
+        elif self.out.suffix != ".npz":
+            raise InputError(f"--out {self.out}: a demonstration is a file that ends in .npz")
+        else:
+            require_absent("--out", self.out)
+        suite, task = find_task(self.env)
         environment, expert = suite.make(task), suite.expert(task)
+        needed = PromptWindow().num_steps
         for number in range(self.num):
             layout = layouts.PROMPTS[self.layout + number]
             rng = np.random.default_rng((self.seed, layout))
@@ -50,11 +57,13 @@ class Record:
                 environment,
                 add_action_noise(expert, self.noise, rng),
                 layout,
-                env_id=self.env,
+                env_id=f"{suite.name}/{task}",
                 source="expert",
             )
             path = self.out if self.num == 1 else self.out / f"demo-{number:03d}.npz"
             trajectory.save(path)
             first = trajectory.first_success
             outcome = f"success at step {first}" if first else "no success"
-            print(f"{path}: {len(trajectory)} steps, {outcome}")
+            short = "" if len(trajectory) >= needed else f"; a prompt needs {needed} steps"
+            print(f"{path}: {len(trajectory)} steps, {outcome}{short}")
+        environment.close()

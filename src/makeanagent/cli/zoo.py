@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from makeanagent.zoo.config import DistillationConfig
+
+if TYPE_CHECKING:
+    from makeanagent.zoo.store import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,44 +17,62 @@ class Build:
     """Build a zoo by distilling experts; run it again to go on after a stop."""
 
     out: Path
-    "The zoo's folder."
+    "The zoo's folder; empty or new, or of a zoo that was begun with the same settings."
     suite: str = "metaworld"
-    "Suite: `metaworld`, `gymnasium`, or a Python file that defines `suite`."
+    "Suite: metaworld, gymnasium, or a Python file that defines `suite`."
     tasks: tuple[str, ...] = ("seen",)
-    "Tasks by name, or groups of the suite (Meta-World: seen, unseen), or all."
+    "Tasks by name, groups of the suite (Meta-World: seen, unseen), or all."
     seed: int = 0
+    "Of everything; population b of a task adds b to it."
     blocks: int = 1
     "Populations for each task."
     num_steps: int = 60
     "Steps that each stored trajectory has at least: the prompt window's n."
     workers: int | None = None
     "Processes; by default one for each processor."
-    device: str = "cpu"
-    "Where populations are trained: cpu, cuda or auto."
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    "Where populations are trained."
     config: DistillationConfig = field(default_factory=DistillationConfig)
 
     def run(self) -> None:
         """Build what is missing."""
+        from makeanagent.cli.checks import require_at_least
+
+        for option, value, minimum in (
+            ("--workers", 1 if self.workers is None else self.workers, 1),
+            ("--blocks", self.blocks, 1),
+            ("--num-steps", self.num_steps, 1),
+            ("--seed", self.seed, 0),
+        ):
+            require_at_least(option, value, minimum)
+        self.config.check()
+
         from makeanagent.cli.progress import show_progress
         from makeanagent.devices import find_device
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
         from makeanagent.parallel import open_pool
-        from makeanagent.policies import PolicySpec
         from makeanagent.trajectories import PromptWindow
-        from makeanagent.zoo.build import build_zoo
+        from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
         from makeanagent.zoo.store import Zoo
 
+        device = find_device(self.device)
+        window = PromptWindow(num_steps=self.num_steps)
         suite = find_suite(self.suite)
         tasks = expand_tasks(suite, self.tasks)
-        observation_dim, action_dim = suite.spaces(tasks[0])
-        spec = PolicySpec(observation_dim=observation_dim, action_dim=action_dim)
-        zoo = Zoo.create(self.out, self.suite, spec, "distillation", self.config, self.seed)
-        window = PromptWindow(num_steps=self.num_steps)
-        total = len(tasks) * self.blocks
+        zoo = Zoo.create(
+            self.out,
+            self.suite,
+            find_spec(suite, tasks),
+            "distillation",
+            self.config,
+            self.seed,
+            self.num_steps,
+        )
+        done = measure_progress(zoo, tasks, self.blocks)
         with (
             open_pool(self.workers) as pool,
-            show_progress("zoo: shards", total) as advance,
+            show_progress("zoo: shards", len(tasks) * self.blocks, done) as advance,
         ):
             build_zoo(
                 zoo,
@@ -62,7 +83,7 @@ class Build:
                 num_blocks=self.blocks,
                 seed=self.seed,
                 window=window,
-                device=find_device(self.device),
+                device=device,
                 on_progress=lambda task, share: advance(share, f"zoo: {task}"),
             )
         _print_zoo(zoo)
@@ -73,6 +94,7 @@ class List:
     """List a zoo's tasks: policies, runs, and how many are qualified."""
 
     zoo: Annotated[Path, tyro.conf.Positional]
+    "The zoo's folder."
 
     def run(self) -> None:
         """Print one row a task."""
@@ -86,7 +108,9 @@ class Show:
     """Show how a zoo was made, or one task's runs."""
 
     zoo: Annotated[Path, tyro.conf.Positional]
+    "The zoo's folder."
     task: Annotated[str | None, tyro.conf.Positional] = None
+    "Full name of one of its tasks."
 
     def run(self) -> None:
         """Print the header, or one row a run."""
@@ -100,13 +124,14 @@ class Show:
         if self.task is None:
             print(json.dumps(zoo.header, indent=2))
             return
-        for shard in zoo.load_task(self.task):
-            print(f"{shard.name}: expert success {shard.expert_success:.2f}, seed {shard.seed}")
-            for run in np.unique(shard.run):
-                rows = shard.run == run
+        for name, index in zoo.read_indices(self.task).items():
+            print(f"{name}: expert success {index['expert_success']:.2f}, seed {index['seed']}")
+            success = np.array(index["success"], bool)
+            for run in np.unique(index["run"]):
+                rows = success[np.array(index["run"]) == run]
                 print(
-                    f"  run {run}: {rows.sum()} checkpoints, success"
-                    f" {shard.success[rows].mean():.3f}, qualified {shard.qualified[rows].mean():.3f}"
+                    f"  run {run}: {len(rows)} checkpoints, success {rows.mean():.3f},"
+                    f" qualified {rows.all(axis=1).mean():.3f}"
                 )
 
 
@@ -115,6 +140,7 @@ class Verify:
     """Check every file of a zoo against its recorded hash and shape."""
 
     zoo: Annotated[Path, tyro.conf.Positional]
+    "The zoo's folder."
 
     def run(self) -> None:
         """Print the faults, if any, and fail if there are."""
@@ -126,7 +152,10 @@ class Verify:
         for fault in faults:
             print(fault)
         if faults:
-            raise InputError(f"{self.zoo}: {len(faults)} fault(s) found; see the lines above")
+            raise InputError(
+                f"{self.zoo}: {len(faults)} fault(s), named above; to make a shard anew, delete its"
+                " .json and run the same `zoo build`"
+            )
         print(f"{self.zoo}: {len(zoo.shard_names())} shard(s), all whole")
 
 
@@ -146,7 +175,7 @@ class ZooCommand:
         self.command.run()
 
 
-def _print_zoo(zoo: "Zoo") -> None:  # type: ignore[name-defined]  # noqa: F821
+def _print_zoo(zoo: "Zoo") -> None:
     import numpy as np
     from rich.console import Console
     from rich.table import Table

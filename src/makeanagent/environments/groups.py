@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from makeanagent.environments.protocol import Suite
+from makeanagent.errors import InputError
 
 
 def expand_tasks(suite: Suite, names: Sequence[str]) -> tuple[str, ...]:
@@ -12,10 +13,14 @@ def expand_tasks(suite: Suite, names: Sequence[str]) -> tuple[str, ...]:
     without groups.
 
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, or none at all.
     """
-    groups = dict(getattr(suite, "groups", None) or {"seen": suite.tasks()}) | {"all": suite.tasks()}
+    groups = dict(getattr(suite, "groups", None) or {"seen": suite.tasks()}) | {
+        "all": suite.tasks()
+    }
     tasks: list[str] = []
     for name in names:
         tasks += groups[name] if name in groups else [suite.check_task(name)]
+    if not tasks:
+        raise InputError(f"{suite.name}: no task is given; name some")
     return tuple(dict.fromkeys(tasks))

@@ -48,7 +48,7 @@ class GymnasiumTask:
     make_kwargs: tuple[tuple[str, object], ...] = ()
     "Options of `gymnasium.make`, as pairs of name and value."
     traces: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
-    "Paths to draw: observations `[T, O]` to positions `[T, 3]` by name, what moves first."
+    "Paths to draw: observations `[T, O]` to metres `[T, 3]` by name; what moves first, goal last."
 
     def __post_init__(self) -> None:
         """Fill in the name and check the fields.
@@ -143,14 +143,10 @@ class GymnasiumSuite:
 
         return act
 
-    def traces(self, observations: np.ndarray) -> dict[str, np.ndarray]:
-        """Paths to draw, by the first task that has `traces` for observations of this width."""
-        for config in self.task_configs:
-            if config.traces is not None:
-                width = self.spaces(config.name)[0]
-                if width == observations.shape[1]:
-                    return config.traces(observations)
-        return {}
+    def traces(self, task: str, observations: np.ndarray) -> dict[str, np.ndarray]:
+        """Paths to draw, by the task's own `traces`; none without it."""
+        config = self._config(task)
+        return {} if config.traces is None else config.traces(observations)
 
     def _config(self, task: str) -> GymnasiumTask:
         for config in self.task_configs:

@@ -112,7 +112,7 @@ class MetaWorldSuite:
 
         return act
 
-    def traces(self, observations: np.ndarray) -> dict[str, np.ndarray]:
+    def traces(self, task: str, observations: np.ndarray) -> dict[str, np.ndarray]:
         """Positions of hand, object and goal in metres, `[T, 3]` each."""
         return {
             "hand": observations[:, 0:3],
@@ -236,6 +236,10 @@ class MetaWorldEnvironment:
         np.clip(observation, self._low, self._high, out=observation)
         _, info = env.evaluate_state(observation, action)
         return observation, bool(info["success"]), env.curr_path_length >= self.horizon
+
+    def step_physics(self) -> None:
+        """Advance MuJoCo alone by one environment step: the ceiling that benchmarks compare with."""
+        self._mj_step(self._model, self._data, self._env.frame_skip)
 
     def _observe(self) -> np.ndarray:
         """Hand, gripper and objects now, `[18]`."""

@@ -39,7 +39,10 @@ class Environment(Protocol):
 class Suite(Protocol):
     """A family of tasks with one observation and action space. Suites pickle to worker processes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """First part of the tasks' ids, such as `metaworld`."""
+        ...
 
     def tasks(self) -> tuple[str, ...]:
         """Names of all tasks."""
@@ -69,6 +72,9 @@ class Suite(Protocol):
         """
         ...
 
-    def traces(self, observations: np.ndarray) -> dict[str, np.ndarray]:
-        """Paths to draw for a trajectory: name to positions `[T, 3]`, what moves first."""
+    def traces(self, task: str, observations: np.ndarray) -> dict[str, np.ndarray]:
+        """Paths to draw for a task's observations `[T, O]`: name to metres `[T, 3]`.
+
+        What moves by itself comes first, the goal last; nothing, where a task has no paths.
+        """
         ...

@@ -1,0 +1,1 @@
+"""Policies in the simulator: rollouts, protocols and metrics."""

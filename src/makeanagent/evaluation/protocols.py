@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 
 from makeanagent.environments import Suite, layouts
-from makeanagent.evaluation.metrics import qualified_rate, top_k_success, wilson_interval
+from makeanagent.evaluation.metrics import summarize
 from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.policies.spec import PolicySpec
+
+
+_NUM_CHOSEN = 5
+"""Policies chosen on the selection layouts and scored on others; the first is the best of N."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,16 @@ def deal_layouts(available: range, num_policies: int, per_policy: int) -> np.nda
     return np.array(available)[places % len(available)]
 
 
+def count_rollouts(config: ProtocolConfig, num_policies: int, num_first_samples: int) -> int:
+    """Rollouts that `evaluate_policies` will play, for a progress bar."""
+    per_policy = min(config.layouts_per_policy, config.held_out_layouts)
+    return (
+        num_policies * (config.paper_layouts + config.selection_layouts)
+        + num_first_samples * per_policy
+        + min(_NUM_CHOSEN, num_policies) * config.held_out_layouts
+    )
+
+
 def evaluate_policies(
     pool: Executor,
     suite: Suite,
@@ -82,14 +96,13 @@ def evaluate_policies(
         on_progress: called with numbers of finished rollouts.
 
     Returns:
-        Plain JSON values: what each protocol found, and the success matrices behind it.
+        Plain JSON values: what each protocol found, and the success matrices behind it. All
+        intervals are of 95%.
     """
     rows = np.arange(len(parameters)) if first_samples is None else first_samples
 
     def score(chosen: np.ndarray, where: np.ndarray | range) -> tuple[np.ndarray, int]:
-        scores = score_policies(
-            pool, suite, task, parameters[chosen], spec, where, on_progress
-        )
+        scores = score_policies(pool, suite, task, parameters[chosen], spec, where, on_progress)
         return scores.success, int(scores.num_steps.sum())
 
     everyone = np.arange(len(parameters))
@@ -98,9 +111,10 @@ def evaluate_policies(
     held_out, held_out_steps = score(rows, dealt)
     selection, selection_steps = score(everyone, config.selection_range)
     order = np.argsort(-selection.mean(axis=1), kind="stable")
-    top = order[: min(5, len(order))]
+    top = order[:_NUM_CHOSEN]
     chosen, chosen_steps = score(top, config.held_out_range)
 
+    summary = summarize(paper)
     return {
         "task": f"{suite.name}/{task}",
         "num_policies": len(parameters),
@@ -108,31 +122,57 @@ def evaluate_policies(
         "num_steps": paper_steps + held_out_steps + selection_steps + chosen_steps,
         "paper": {
             "layouts": list(config.paper_range),
-            "qualified_rate": qualified_rate(paper),
-            "mean_success": float(paper.mean()),
-            "best": top_k_success(paper, 1),
-            "top_5": top_k_success(paper, 5),
-            "top_10": top_k_success(paper, 10),
+            "qualified_rate": summary.qualified,
+            "qualified_interval_95": list(summary.qualified_interval),
+            "mean_success": summary.mean,
+            "mean_interval_95": list(summary.mean_interval),
+            "best": summary.best,
+            "top_5": summary.top5,
+            "top_10": summary.top10,
             "success": paper.astype(int).tolist(),
         },
         "held_out": {
             "layouts": [config.held_out_range.start, config.held_out_range.stop],
             "layouts_per_policy": int(dealt.shape[1]),
             "first_sample": _rate(held_out),
+            "first_sample_policies": rows.tolist(),
+            "first_sample_layouts": dealt.tolist(),
             "first_sample_success": held_out.astype(int).tolist(),
             "selection_layouts": list(config.selection_range),
+            "selection_success": selection.astype(int).tolist(),
             "best_of_n": _rate(chosen[:1]),
             "top_5_of_n": _rate(chosen),
             "chosen_policies": top.tolist(),
+            "chosen_success": chosen.astype(int).tolist(),
         },
     }
 
 
+def count_held_out(result: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Successes and rollouts `[N]` of each policy on the held-out layouts, each layout once."""
+    grid = held_out_grid(result)
+    return (grid == 1).sum(axis=1), (grid >= 0).sum(axis=1)
+
+
+def held_out_grid(result: dict[str, Any]) -> np.ndarray:
+    """What each policy did on each held-out layout, `[N, L]`: 1 success, 0 failure, -1 not played.
+
+    Deterministic policies end alike where a layout was dealt to one that was also chosen.
+    """
+    held_out = result["held_out"]
+    start, stop = held_out["layouts"]
+    grid = np.full((result["num_policies"], stop - start), -1)
+    rows = np.array(held_out["first_sample_policies"])[:, None]
+    grid[rows, np.array(held_out["first_sample_layouts"]) - start] = held_out["first_sample_success"]
+    grid[held_out["chosen_policies"]] = held_out["chosen_success"]
+    return grid
+
+
 def _rate(success: np.ndarray) -> dict[str, Any]:
-    """Mean success with its Wilson interval."""
-    low, high = wilson_interval(int(success.sum()), success.size)
+    """Mean of bool `[N, L]` and an interval that knows a policy's rollouts to be alike."""
+    summary = summarize(success)
     return {
-        "mean": float(success.mean()),
-        "interval_95": [float(low), float(high)],
+        "mean": summary.mean,
+        "interval_95": list(summary.mean_interval),
         "num_rollouts": int(success.size),
     }

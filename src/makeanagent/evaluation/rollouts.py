@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def record_episode(
         source: noted in the trajectory.
     """
     observation = environment.reset(layout)
-    observations, actions, successes = [observation], [], []
+    observations, actions, successes = [observation], list[np.ndarray](), list[bool]()
     end = min(environment.horizon, max_steps or environment.horizon)
     while len(actions) < end:
         action = np.asarray(act(observation), np.float32)
@@ -93,7 +93,8 @@ def add_action_noise(act: Act, scale: float, rng: np.random.Generator) -> Act:
     return noisy
 
 
-@cache
+# Few, since simulators are large, and since a suite may hash by identity: each job's copy is new.
+@lru_cache(maxsize=4)
 def _cached_environment(suite: Suite, task: str) -> Environment:
     """A worker's simulator of a task: building one costs as much as many episodes."""
     return suite.make(task)

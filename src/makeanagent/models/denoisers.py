@@ -13,7 +13,7 @@ class DenoiserConfig:
 
     kind: Literal["mlp", "unet"] = "mlp"
     "A residual MLP, or the paper's 1-D U-Net."
-    widths: tuple[int, ...] = (512, 512, 512)
+    widths: tuple[int, ...] = (256, 256, 256)
     "Width of each residual block, or channels of each level of the U-Net."
     time_dim: int = 128
     "Embedding dim of diffusion steps."

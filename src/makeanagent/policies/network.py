@@ -37,7 +37,10 @@ class PolicyNetwork(nn.Module):
         Raises:
             InputError: it is no vector, or its length is not the spec's.
         """
-        vector = torch.as_tensor(vector).detach().clone()
+        if isinstance(vector, Tensor):
+            vector = vector.detach().clone()
+        else:
+            vector = torch.from_numpy(np.array(vector, np.float32))
         # On "meta" no layer is initialised, so torch's random numbers stay where they are.
         with torch.device("meta"):
             network = cls(spec)

@@ -53,7 +53,7 @@ class DiffusionTraining:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     condition: ConditionKind = "hv"
     "Embeddings that condition the denoiser: both, h alone, or v alone (figure 8)."
-    num_steps: int = 12_000
+    num_steps: int = 8_000
     "Gradient steps at most."
     num_epochs: int | None = None
     "Passes over the policies; in place of num_steps."

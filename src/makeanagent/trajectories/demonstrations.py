@@ -28,12 +28,12 @@ def read_demonstrations(path: str | Path) -> list[Trajectory]:
         return load_minari(find_minari(str(path).removeprefix(_MINARI_PREFIX)))
     path = Path(path)
     if path.is_dir():
+        files = sorted(path.glob("*.npz"))
+        if files:
+            return [load_npz(file) for file in files]
         if is_minari(path):
             return load_minari(path)
-        files = sorted(path.glob("*.npz"))
-        if not files:
-            raise InputError(f"{path}: holds no demonstration; {_ACCEPTED}")
-        return [load_npz(file) for file in files]
+        raise InputError(f"{path}: holds no demonstration; {_ACCEPTED}")
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; {_ACCEPTED}")
     if path.suffix != ".npz":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _METADATA_NAME = "metadata.json"
 _SUCCESS_KEYS = ("success", "is_success")
+_TEXT_FIELDS = ("env_id", "source")
+_TEXTS_KEY = "makeanagent"
 _MAX_DEFLATE = 1032
 """Bytes that one byte of deflate can hold at most."""
 
@@ -64,7 +66,7 @@ def load_minari(folder: Path) -> list[Trajectory]:
     }:
         raise InputError(f"{data / _METADATA_NAME}: names no observation and action space")
     try:
-        return _load_episodes(folder, data)
+        return _load_episodes(folder, data, metadata.get(_TEXTS_KEY))
     except InputError:
         raise
     except Exception as error:
@@ -113,7 +115,15 @@ def save_minari(
     with atomic_path(path) as temporary:
         _check_room(temporary, trajectories)
         storage = MinariStorage.new(temporary, observation_space, action_space)
-        storage.update_metadata({"dataset_id": dataset_id, "minari_version": minari.__version__})
+        # Texts go here and not to the episodes: HDF5 may crash on damaged texts of its own.
+        texts = {name: [getattr(item, name) for item in trajectories] for name in _TEXT_FIELDS}
+        storage.update_metadata(
+            {
+                "dataset_id": dataset_id,
+                "minari_version": minari.__version__,
+                _TEXTS_KEY: texts,
+            }
+        )
         try:
             storage.update_episodes(
                 EpisodeBuffer(
@@ -125,10 +135,6 @@ def save_minari(
                     infos={"success": np.concatenate([[False], item.success])},
                 )
                 for item in trajectories
-            )
-            texts = ({"env_id": item.env_id, "source": item.source} for item in trajectories)
-            storage.update_episode_metadata(
-                {key: text for key, text in pair.items() if text is not None} for pair in texts
             )
         except RuntimeError as error:
             # HDF5 reports what goes wrong while it closes a file so.
@@ -188,7 +194,8 @@ def _check_sizes(path: Path) -> None:
         file.visititems(check)
 
 
-def _load_episodes(folder: Path, data: Path) -> list[Trajectory]:
+def _load_episodes(folder: Path, data: Path, texts: Any) -> list[Trajectory]:  # noqa: ANN401
+    """The trajectories of a dataset; `texts` is what `save_minari` noted, if anything."""
     import minari
     from gymnasium.spaces import Box
 
@@ -205,10 +212,9 @@ def _load_episodes(folder: Path, data: Path) -> list[Trajectory]:
                 f"{folder}: {role} space {type(space).__name__}{shape} of Minari dataset"
                 f" {dataset.id} is not accepted; record it with a Box of one axis, [width]"
             )
-    texts = dataset.storage.get_episode_metadata(dataset.episode_indices)
     trajectories = [
-        _convert_episode(episode, text, dataset, f"{folder}, episode {episode.id}")
-        for episode, text in zip(dataset.iterate_episodes(), texts, strict=True)
+        _convert_episode(episode, texts, dataset, f"{folder}, episode {episode.id}")
+        for episode in dataset.iterate_episodes()
     ]
     if not trajectories:
         raise InputError(f"{folder}: Minari dataset {dataset.id} holds no episode")
@@ -216,9 +222,12 @@ def _load_episodes(folder: Path, data: Path) -> list[Trajectory]:
 
 
 def _convert_episode(
-    episode: "EpisodeData", texts: dict[str, Any], dataset: "MinariDataset", name: str
+    episode: "EpisodeData",
+    texts: Any,  # noqa: ANN401
+    dataset: "MinariDataset",
+    name: str,
 ) -> Trajectory:
-    """One episode as a trajectory; `texts` is its metadata, `name` what errors call it."""
+    """One episode as a trajectory; `name` is what errors call it."""
     env_id = dataset.env_spec.id if dataset.env_spec is not None else None
     source = f"minari:{dataset.id}"
     infos = episode.infos or {}
@@ -233,14 +242,19 @@ def _convert_episode(
         observations=episode.observations,
         actions=episode.actions,
         success=success,
-        env_id=_get_text(texts, "env_id", env_id),
-        source=_get_text(texts, "source", source),
+        env_id=_find_text(texts, "env_id", int(episode.id)) or env_id,
+        source=_find_text(texts, "source", int(episode.id)) or source,
         name=name,
     )
 
 
-def _get_text(texts: dict[str, Any], key: str, default: str | None) -> str | None:
-    return texts[key] if isinstance(texts.get(key), str) else default
+def _find_text(texts: Any, field: str, index: int) -> str | None:  # noqa: ANN401
+    """A text that `save_minari` noted of an episode, or None."""
+    try:
+        text = texts[field][index]
+    except (IndexError, KeyError, TypeError):
+        return None
+    return text if isinstance(text, str) else None
 
 
 def _read_flags(values: Any, num_steps: int, where: str) -> np.ndarray:  # noqa: ANN401

@@ -1,0 +1,1 @@
+"""Zoos: many policies with the trajectories that they produced, their scores and their origin."""

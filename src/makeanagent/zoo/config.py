@@ -1,6 +1,13 @@
 """Settings of the zoo recipes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from makeanagent.errors import InputError
+
+EPISODE_LAYOUTS = 500
+"""Layouts of one population's expert episodes and stored rollouts."""
+ROUND_LAYOUTS = 1_000
+"""Layouts of one population's rounds of DAgger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,8 @@ class DistillationConfig:
     "Checkpoints of each run, once the population is good."
     checkpoint_steps: int = 50
     "Gradient steps between checkpoints."
+    elastic_pull: float = 3.0
+    "Rate, in units of the learning rate, at which runs are drawn to their mean."
     run_share: float = 0.8
     "Share of the episodes that one run trains on, its own choice for each run."
     action_limit: float = 0.97
@@ -49,3 +58,38 @@ class DistillationConfig:
     "Layouts on which each checkpoint is scored."
     init_seed: int = 7
     "Of the initialisation that all runs of all tasks share."
+
+    def check(self) -> None:
+        """Refuse what no population can be made with.
+
+        Raises:
+            InputError: a number is out of its range.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            lowest = 0 if field.name in _MAY_BE_ZERO else 1
+            if field.type is int and value < lowest:
+                raise InputError(f"{field.name} {value}: must be at least {lowest}")
+        if not self.noise_scales or min(self.noise_scales) < 0:
+            raise InputError(f"noise_scales {self.noise_scales}: needs numbers of at least 0")
+        for name in ("run_share", "action_limit", "good_success"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be above 0 and at most 1")
+        for name in ("learning_rate", "final_learning_rate", "loss_beta"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} {getattr(self, name)}: must be above 0")
+        if not self.elastic_pull >= 0:
+            raise InputError(f"elastic_pull {self.elastic_pull}: must be at least 0")
+        if self.num_demonstrations > EPISODE_LAYOUTS:
+            raise InputError(
+                f"num_demonstrations {self.num_demonstrations}: a population has"
+                f" {EPISODE_LAYOUTS} layouts for them"
+            )
+        if self.max_rounds * self.round_episodes > ROUND_LAYOUTS:
+            raise InputError(
+                f"max_rounds {self.max_rounds} x round_episodes {self.round_episodes}:"
+                f" a population has {ROUND_LAYOUTS} layouts for them"
+            )
+
+
+_MAY_BE_ZERO = ("steps_after_success", "init_seed")

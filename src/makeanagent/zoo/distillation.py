@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from makeanagent.environments import Environment, Suite, layouts
+from makeanagent.environments import Act, Environment, Suite
 from makeanagent.evaluation.rollouts import record_episode
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.config import DistillationConfig
+from makeanagent.zoo.windows import round_layouts
 
 
 def initialize_actor(spec: PolicySpec, seed: int) -> Tensor:
@@ -31,10 +32,6 @@ def initialize_actor(spec: PolicySpec, seed: int) -> Tensor:
         bound = math.sqrt(6 / (layer.fan_in + layer.fan_out))
         vector[layer.weight].uniform_(-bound, bound, generator=generator)
     return vector
-
-
-_LAYOUTS_PER_SEED = 1_000
-"""Layouts put aside for one population's rounds, so that two populations share none."""
 
 
 class LabelledStates:
@@ -58,6 +55,7 @@ class LabelledStates:
     def to_tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States `[M, O]`, labels `[M, A]`, each run's row numbers `[R, M]`, and their counts."""
         owners = np.concatenate(self._owners, axis=1)
+        owners[~owners.any(axis=1)] = True  # A run that drew nothing takes everything.
         rows = np.argsort(~owners, axis=1, kind="stable")
         tensors = (np.concatenate(self._states), np.concatenate(self._labels), rows)
         counts = torch.from_numpy(owners.sum(axis=1)).to(device)
@@ -65,9 +63,8 @@ class LabelledStates:
         return states, labels, row_numbers, counts
 
 
-def label_states(suite: Suite, task: str, states: np.ndarray) -> np.ndarray:
+def label_states(expert: Act, states: np.ndarray) -> np.ndarray:
     """The expert's actions `[T, A]` on states `[T, O]`."""
-    expert = suite.expert(task)
     return np.stack([expert(state) for state in states])
 
 
@@ -99,24 +96,23 @@ def distill_population(
     rng = np.random.default_rng(seed)
     generator = torch.Generator(device).manual_seed(seed)
     states = LabelledStates(config.num_runs, config.run_share, rng)
+    expert = suite.expert(task)
     for trajectory in demonstrations:
         visited = trajectory.observations[:-1]
-        states.add_episode(visited, label_states(suite, task, visited))
-    data = states.to_tensors(torch.device(device))
+        states.add_episode(visited, label_states(expert, visited))
 
     start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
     population = PolicyBatch(start.requires_grad_(), spec)
     optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
-    layout = layouts.ZOO.start + len(layouts.ZOO) // 2 + seed * _LAYOUTS_PER_SEED
     history: list[float] = []
     while len(history) < config.max_rounds and not _is_good(history, config):
         data = states.to_tensors(torch.device(device))
         for _ in range(config.round_steps):
-            _train_step(population, optimizer, *_draw_batch(data, config.batch_size, generator), config)
-        history.append(
-            _play_and_label(suite, task, environment, population, states, layout, config)
-        )
-        layout += config.round_episodes
+            batch = _draw_batch(data, config.batch_size, generator)
+            _train_step(population, optimizer, *batch, config)
+        first = len(history) * config.round_episodes
+        layouts = round_layouts(seed)[first : first + config.round_episodes]
+        history.append(_play_and_label(expert, environment, population, states, layouts, config))
 
     data = states.to_tensors(torch.device(device))
     checkpoints = []
@@ -125,16 +121,15 @@ def distill_population(
         share = 0.5 * (1 + math.cos(math.pi * step / decay_steps))
         span = config.learning_rate - config.final_learning_rate
         optimizer.param_groups[0]["lr"] = config.final_learning_rate + span * share
-        _train_step(population, optimizer, *_draw_batch(data, config.batch_size, generator), config)
+        batch = _draw_batch(data, config.batch_size, generator)
+        _train_step(population, optimizer, *batch, config)
         if step % config.checkpoint_steps == 0:
             checkpoints.append(population.parameters.detach().cpu().numpy().copy())
     return np.stack(checkpoints)
 
 
 def _is_good(history: list[float], config: DistillationConfig) -> bool:
-    return (
-        len(history) >= config.min_rounds and float(np.mean(history[-2:])) >= config.good_success
-    )
+    return len(history) >= config.min_rounds and float(np.mean(history[-2:])) >= config.good_success
 
 
 def _train_step(
@@ -159,6 +154,12 @@ def _train_step(
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    # Elastic averaging (Zhang et al. 2015): without it the runs drift apart in directions that no
+    # action feels, their mean fails, and a generator has to learn each run by heart.
+    with torch.no_grad():
+        parameters = population.parameters
+        pull = min(1.0, config.elastic_pull * optimizer.param_groups[0]["lr"])
+        parameters.lerp_(parameters.mean(dim=0, keepdim=True).expand_as(parameters), pull)
 
 
 def _draw_batch(
@@ -172,12 +173,11 @@ def _draw_batch(
 
 
 def _play_and_label(
-    suite: Suite,
-    task: str,
+    expert: Act,
     environment: Environment,
     population: PolicyBatch,
     states: LabelledStates,
-    first_layout: int,
+    layouts: range,
     config: DistillationConfig,
 ) -> float:
     """One round of DAgger: the runs play by turns, and the expert labels what they saw.
@@ -185,17 +185,17 @@ def _play_and_label(
     Returns:
         The share of the episodes that succeeded.
     """
-    successes = 0
     actors = list(population)
-    for episode in range(config.round_episodes):
+    successes = 0
+    for episode, layout in enumerate(layouts):
         trajectory = record_episode(
             environment,
             actors[episode % len(actors)],
-            first_layout + episode,
+            layout,
             min_steps=1,
             max_steps=config.round_horizon,
         )
         visited = trajectory.observations[:-1]
-        states.add_episode(visited, label_states(suite, task, visited))
+        states.add_episode(visited, label_states(expert, visited))
         successes += trajectory.first_success is not None
-    return successes / config.round_episodes
+    return successes / len(layouts)

@@ -2,14 +2,17 @@
 
 A folder holds `zoo.json` (what the zoo is and how it was made) and, for each shard,
 `<shard>.safetensors` (the arrays) and `<shard>.json` (one row a policy, and the arrays' SHA-256).
-The JSON is written last: a shard without it does not count.
+The JSON is written last: a shard without it does not count. `docs/formats.md` has the fields.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from makeanagent.artifacts import (
     hash_file,
     read_json,
     read_tensors,
+    require_empty_folder,
     write_json,
     write_tensors,
 )
@@ -28,6 +32,17 @@ from makeanagent.trajectories.packing import pack_trajectories, unpack_trajector
 from makeanagent.trajectories.trajectory import Trajectory
 
 SCHEMA_VERSION = 1
+_INDEX_FIELDS = {
+    "task": str,
+    "block": int,
+    "seed": int,
+    "expert_success": float,
+    "num_policies": int,
+    "run": list,
+    "step": list,
+    "success": list,
+    "sha256": str,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +75,13 @@ class ZooShard:
 
     @property
     def qualified(self) -> np.ndarray:
-        """bool `[N]`: success on every scored layout (paper, appendix B.2)."""
-        return self.success.all(axis=1)
+        """Success on every scored layout, bool `[N]` (paper, appendix B.2)."""
+        return np.asarray(self.success.all(axis=1))
 
 
 def shard_name(task: str, block: int) -> str:
     """File name, without ending, of a task's population."""
-    return f"{task}-{block:03d}"
+    return f"{quote(task, safe='')}-{block:03d}"  # Gymnasium's ids may hold a slash.
 
 
 class Zoo:
@@ -95,13 +110,34 @@ class Zoo:
         for field in ("suite", "spec", "recipe"):
             if field not in header:
                 raise InputError(f"{path}: field '{field}' is missing")
-        return cls(Path(folder), header)
+        try:
+            return cls(Path(folder), header)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
     @classmethod
     def create(
-        cls, folder: Path, suite: str, spec: PolicySpec, recipe: str, config: object, seed: int
+        cls,
+        folder: Path,
+        suite: str,
+        spec: PolicySpec,
+        recipe: str,
+        config: object,
+        seed: int,
+        num_steps: int = 60,
     ) -> "Zoo":
         """Begin a zoo, or go on with one that was begun with the same settings.
+
+        Settings may change as long as no work is in the zoo.
+
+        Args:
+            folder: the zoo's folder; empty or new to begin one.
+            suite: name of the suite, or its file.
+            spec: the policies' layers.
+            recipe: how policies are made.
+            config: the recipe's settings, a dataclass.
+            seed: of everything.
+            num_steps: steps that each stored trajectory has at least.
 
         Raises:
             InputError: `folder` holds a zoo of other settings, or other files.
@@ -113,26 +149,29 @@ class Zoo:
             "recipe": recipe,
             "config": _to_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
             "seed": seed,
+            "num_steps": num_steps,
         }
-        if (folder / "zoo.json").is_file():
-            zoo = cls.open(folder)
-            for field, value in header.items():
-                if zoo.header.get(field) != value:
-                    raise InputError(
-                        f"{folder}: this zoo was begun with {field} {zoo.header.get(field)}, not"
-                        f" {value}; use the same settings, or another folder"
-                    )
-            return zoo
-        if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(f"{folder}: not empty and no zoo; give an empty or a zoo's folder")
-        write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
-        return cls(folder, header)
+        if not (folder / "zoo.json").is_file():
+            require_empty_folder(folder)
+            write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
+            return cls(folder, header)
+        zoo = cls.open(folder)
+        for field, value in header.items():
+            if zoo.header.get(field) == value:
+                continue
+            if zoo.shard_names() or any(folder.glob(".*.partial")):
+                raise InputError(
+                    f"{folder}: this zoo was begun with {field} {zoo.header.get(field)}, not"
+                    f" {value}; use the same settings, or another folder"
+                )
+            with zoo.adding():
+                write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
+            return cls(folder, header)
+        return zoo
 
     def shard_names(self) -> list[str]:
         """Names of the finished shards."""
-        return sorted(
-            path.stem for path in self.folder.glob("*.json") if path.name != "zoo.json"
-        )
+        return sorted(path.stem for path in self.folder.glob("*.json") if path.name != "zoo.json")
 
     def tasks(self) -> list[str]:
         """Tasks that have a finished shard."""
@@ -149,7 +188,45 @@ class Zoo:
         if not isinstance(index, dict):
             raise InputError(f"{path}: not a shard's index")
         check_schema(path, index.get("schema_version"), SCHEMA_VERSION)
+        for field, kind in _INDEX_FIELDS.items():
+            if not isinstance(index.get(field), kind):
+                raise InputError(f"{path}: field '{field}' is missing or no {kind.__name__}")
+        for field in ("run", "step", "success"):
+            if len(index[field]) != index["num_policies"]:
+                raise InputError(
+                    f"{path}: {len(index[field])} rows of '{field}' for {index['num_policies']}"
+                    " policies"
+                )
         return index
+
+    def read_indices(self, task: str) -> dict[str, dict[str, Any]]:
+        """What `read_index` gives of all shards of a task, by the shard's name.
+
+        Raises:
+            InputError: the zoo has none, or a file is damaged.
+        """
+        indices = {name: self.read_index(name) for name in self.shard_names()}
+        found = {name: index for name, index in indices.items() if index["task"] == task}
+        if not found:
+            tasks = ", ".join(sorted({index["task"] for index in indices.values()})) or "none yet"
+            raise InputError(f"{self.folder}: no policies of {task}; its tasks: {tasks}")
+        return found
+
+    @contextmanager
+    def adding(self) -> Iterator[None]:
+        """Hold the zoo while shards are added, and clear away what killed jobs left behind.
+
+        Raises:
+            InputError: another process is adding to the zoo.
+        """
+        with (self.folder / "zoo.json").open() as header:
+            try:
+                fcntl.flock(header, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.folder}: another process is building this zoo") from None
+            for path in self.folder.glob(".*.tmp"):
+                path.unlink(missing_ok=True)
+            yield
 
     def add_shard(self, shard: ZooShard) -> None:
         """Write a shard; it counts once its JSON is there."""
@@ -186,20 +263,27 @@ class Zoo:
         if path.is_file() and hash_file(path) != index["sha256"]:
             raise InputError(f"{path}: altered: its SHA-256 is not the one in {name}.json")
         arrays = read_tensors(path)
-        task = index["task"]
-        env_id = f"{self.suite}/{task}"
-        return ZooShard(
-            task=task,
-            block=index["block"],
-            parameters=arrays["parameters"],
-            run=np.array(index["run"]),
-            step=np.array(index["step"]),
-            success=np.array(index["success"], bool),
-            rollouts=unpack_trajectories(arrays, "rollouts", env_id, "zoo"),
-            demonstrations=unpack_trajectories(arrays, "demonstrations", env_id, "expert"),
-            seed=index["seed"],
-            expert_success=index["expert_success"],
-        )
+        env_id = f"{self.suite}/{index['task']}"
+        try:
+            shard = ZooShard(
+                task=index["task"],
+                block=index["block"],
+                parameters=arrays["parameters"],
+                run=np.array(index["run"]),
+                step=np.array(index["step"]),
+                success=np.array(index["success"], bool),
+                rollouts=unpack_trajectories(arrays, "rollouts", env_id, "zoo"),
+                demonstrations=unpack_trajectories(arrays, "demonstrations", env_id, "expert"),
+                seed=index["seed"],
+                expert_success=index["expert_success"],
+            )
+        except KeyError as error:
+            raise InputError(f"{path}: tensor {error} is missing") from None
+        except ValueError as error:  # Also what a trajectory says of itself.
+            raise InputError(f"{path}: {error}") from None
+        for fault in _find_faults(shard, index["num_policies"], self.spec):
+            raise InputError(f"{path}: {fault}")
+        return shard
 
     def load_task(self, task: str) -> list[ZooShard]:
         """All shards of a task.
@@ -207,42 +291,33 @@ class Zoo:
         Raises:
             InputError: the zoo has none, or a file is damaged.
         """
-        names = [name for name in self.shard_names() if self.read_index(name)["task"] == task]
-        if not names:
-            raise InputError(f"{self.folder}: no policies of {task}; there are {self.tasks()}")
-        return [self.load_shard(name) for name in names]
+        return [self.load_shard(name) for name in self.read_indices(task)]
 
     def verify(self) -> list[str]:
         """Check every shard and return what is wrong, one line a fault."""
         faults = []
         for name in self.shard_names():
             try:
-                faults += _find_faults(self.load_shard(name), self.spec, self.folder)
-            except (InputError, KeyError, ValueError) as error:
-                faults.append(f"{error}" if isinstance(error, InputError) else f"{name}: {error!r}")
+                self.load_shard(name)
+            except InputError as error:
+                faults.append(str(error))
         for path in sorted(self.folder.glob("*.safetensors")):
             if not path.with_suffix(".json").is_file():
                 faults.append(f"{path}: no index beside it ({path.stem}.json)")
         return faults
 
 
-def _find_faults(shard: ZooShard, spec: PolicySpec, folder: Path) -> list[str]:
-    count = len(shard.parameters)
-    checks = {
-        f"parameters {shard.parameters.shape}, expected [N, {spec.num_parameters}]": (
-            shard.parameters.shape == (count, spec.num_parameters)
-        ),
-        "parameters hold NaN or infinity": bool(np.isfinite(shard.parameters).all()),
-        f"rows disagree: {count} policies, {len(shard.run)} runs, {len(shard.step)} steps,"
-        f" {len(shard.success)} scores, {len(shard.rollouts)} rollouts": (
-            count
-            == len(shard.run)
-            == len(shard.step)
-            == len(shard.success)
-            == len(shard.rollouts)
-        ),
-    }
-    return [f"{folder / shard.name}: {text}" for text, holds in checks.items() if not holds]
+def _find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
+    """What disagrees within a shard of `count` policies."""
+    expected = (count, spec.num_parameters)
+    if shard.parameters.shape != expected or shard.parameters.dtype != np.float32:
+        yield f"parameters {shard.parameters.dtype} {shard.parameters.shape}, expected {expected}"
+    if not np.isfinite(shard.parameters).all():
+        yield "parameters hold NaN or infinity"
+    if len(shard.rollouts) != count:
+        yield f"{len(shard.rollouts)} rollouts of {count} policies"
+    if shard.success.ndim != 2:
+        yield f"success {shard.success.shape}, expected [policies, layouts]"
 
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401

@@ -1,0 +1,100 @@
+"""What autoencoder and embedding keep: weight error, action error and success side by side, and
+how well held-out prompts find their own outcome and their own task."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import torch
+
+from makeanagent.artifacts import describe_provenance
+from makeanagent.environments import Suite, layouts
+from makeanagent.evaluation.rollouts import score_policies
+from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.training.data import TrainingData
+
+
+def run_representation(
+    pool: Executor,
+    suite: Suite,
+    data: TrainingData,
+    autoencoder: ParameterAutoencoder,
+    embedding: BehaviorEmbedding,
+    num_policies: int,
+    num_layouts: int,
+    on_task: Callable[[str], Any] | None = None,
+) -> dict[str, Any]:
+    """Measure on held-out runs, on validation layouts.
+
+    Args:
+        pool: worker processes.
+        suite: the environments.
+        data: a zoo's policies.
+        autoencoder: trained on the other runs.
+        embedding: likewise.
+        num_policies: held-out policies of each task.
+        num_layouts: layouts on which originals and decoded policies are run.
+        on_task: called with each task when it is done.
+    """
+    rows = []
+    where = layouts.VALIDATION[:num_layouts]
+    for label, task in enumerate(data.tasks):
+        members = torch.nonzero((data.task == label) & data.held_out).flatten()
+        picked = members[torch.linspace(0, len(members) - 1, num_policies).long()]
+        original = data.parameters[picked]
+        with torch.no_grad():
+            decoded = autoencoder.decode(autoencoder.encode(original))
+            states = data.rollouts.states[picked]
+            before = PolicyBatch(original, data.spec).act(states)
+            after = PolicyBatch(decoded, data.spec).act(states)
+        success = [
+            score_policies(pool, suite, task, vectors.numpy(), data.spec, where).success.mean()
+            for vectors in (original, decoded)
+        ]
+        rows.append(
+            {
+                "task": task,
+                "num_policies": len(picked),
+                "num_layouts": num_layouts,
+                "weight_rmse": (decoded - original).square().mean().sqrt().item(),
+                "action_rmse": (after - before).square().mean().sqrt().item(),
+                "success_original": float(success[0]),
+                "success_decoded": float(success[1]),
+            }
+        )
+        if on_task is not None:
+            on_task(task)
+    return {
+        "benchmark": "representation",
+        "autoencoder": rows,
+        "largest_success_loss": max(
+            row["success_original"] - row["success_decoded"] for row in rows
+        ),
+        "embedding": measure_retrieval(data, embedding),
+        "provenance": describe_provenance(),
+    }
+
+
+@torch.no_grad()
+def measure_retrieval(data: TrainingData, embedding: BehaviorEmbedding) -> dict[str, float]:
+    """How often a held-out demonstration's h scores its own outcome, or its own task, highest.
+
+    All held-out expert demonstrations are ranked against each other, over all tasks.
+    """
+    held_out = data.demonstrations_held_out
+    prompts = data.demonstrations
+    h, v = embedding(prompts.behavior[held_out], prompts.outcome[held_out])
+    scores = embedding.similarity(h, v)
+    task = prompts.task[held_out]
+    best = scores.argmax(dim=1)
+    own = torch.arange(len(scores))
+    rank = (scores > scores.diagonal()[:, None]).sum(dim=1)
+    return {
+        "num_prompts": len(scores),
+        "own_outcome_top_1": (best == own).float().mean().item(),
+        "own_outcome_top_5": (rank < 5).float().mean().item(),
+        "own_task_top_1": (task[best] == task).float().mean().item(),
+        "chance_own_outcome_top_1": 1 / len(scores),
+    }

@@ -1,0 +1,7 @@
+"""`python -m makeanagent.cli`."""
+
+import sys
+
+from makeanagent.cli import main
+
+sys.exit(main())

@@ -1,0 +1,90 @@
+"""`make-an-agent train`: autoencoder, behaviour embedding and diffusion, or all three."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from makeanagent.training.config import TrainingConfig
+    from makeanagent.training.run import Stage, TrainingRun
+    from makeanagent.zoo.store import Zoo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a generator on a zoo; run it again to go on after a stop."""
+
+    stage: Annotated[Literal["autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional]
+    "Which part; diffusion needs the other two."
+    zoo: Path
+    "The zoo's folder."
+    out: Path
+    "The run's folder: logs, weights of each stage, and `generator/` at the end."
+    preset: Literal["fast", "paper", "smoke"] = "fast"
+    "fast: minutes on two cores; paper: tables 1 to 3 as written; smoke: seconds."
+    tasks: tuple[str, ...] = ()
+    "Tasks to train on; all of the zoo's by default."
+    condition: Literal["hv", "h", "v"] = "hv"
+    "Embeddings that condition the diffusion: both, h alone, or v alone (figure 8)."
+    num_steps: int | None = None
+    "Steps of the prompt window (n); by default the paper's 60."
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def run(self) -> None:
+        """Train the stages that are missing, and save the generator."""
+        from dataclasses import replace
+
+        from makeanagent.devices import find_device
+        from makeanagent.environments import find_suite
+        from makeanagent.environments.groups import expand_tasks
+        from makeanagent.training.config import PRESETS
+        from makeanagent.training.run import STAGES, TrainingRun
+        from makeanagent.zoo.store import Zoo
+
+        device = find_device(self.device)
+        zoo = Zoo.open(self.zoo)
+        tasks = expand_tasks(find_suite(zoo.suite), self.tasks) if self.tasks else ()
+        config = PRESETS[self.preset]
+        window = config.window
+        if self.num_steps is not None:
+            window = replace(window, num_steps=self.num_steps)
+        config = replace(
+            config,
+            seed=self.seed,
+            window=window,
+            diffusion=replace(config.diffusion, condition=self.condition),
+        )
+        run = TrainingRun(self.out, zoo, config, tasks)
+        for stage in STAGES if self.stage == "all" else (self.stage,):
+            train_stage(run, stage, device)
+        if all(run.is_done(stage) for stage in STAGES):
+            print(f"generator: {run.save_generator()}")
+
+
+def train_stage(run: "TrainingRun", stage: "Stage", device: str) -> None:
+    """Train one stage under a progress bar."""
+    from makeanagent.cli.progress import show_progress
+
+    with show_progress(f"{stage}: reading the zoo", 1) as advance:
+        done = 0.0
+
+        def report(step: int, num_steps: int, text: str) -> None:
+            nonlocal done
+            advance(step / num_steps - done, text)
+            done = step / num_steps
+
+        run.train(stage, device, report)
+
+
+def train_all(folder: Path, zoo: "Zoo", config: "TrainingConfig", device: str) -> Path:
+    """Train all stages that are missing in `folder` and return the generator's folder."""
+    from makeanagent.devices import find_device
+    from makeanagent.training.run import STAGES, TrainingRun
+
+    run = TrainingRun(folder, zoo, config)
+    for stage in STAGES:
+        train_stage(run, stage, find_device(device))
+    return run.save_generator()

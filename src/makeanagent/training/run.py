@@ -1,0 +1,235 @@
+"""A training run: its folder, its three stages, and the generator that comes out."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import nn
+
+from makeanagent.artifacts import (
+    describe_provenance,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
+from makeanagent.errors import InputError
+from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.training.autoencoder import train_autoencoder
+from makeanagent.training.behavior import train_behavior
+from makeanagent.training.config import TrainingConfig
+from makeanagent.training.data import TrainingData, load_training_data
+from makeanagent.training.diffusion import train_diffusion
+from makeanagent.zoo.store import Zoo
+
+Model = TypeVar("Model", bound=nn.Module)
+Stage = Literal["autoencoder", "behavior", "diffusion"]
+STAGES: tuple[Stage, ...] = ("autoencoder", "behavior", "diffusion")
+_LOG_STEPS = 20
+"""Steps between two entries of the TensorBoard log."""
+
+
+class TrainingRun:
+    """A folder in which the stages are trained one after the other.
+
+    It holds `run.json` (settings and zoo), `<stage>.safetensors` once a stage is done,
+    `.<stage>.state` while it is not, `logs/` for TensorBoard, and `generator/` at the end.
+
+    Args:
+        folder: new, or one that was begun with the same settings.
+        zoo: where the policies are.
+        config: of the training.
+        tasks: tasks to train on; all of the zoo's if empty.
+
+    Raises:
+        InputError: the folder was begun with other settings or another zoo.
+    """
+
+    def __init__(
+        self, folder: Path, zoo: Zoo, config: TrainingConfig, tasks: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.zoo, self.config = folder, zoo, config
+        self.tasks = tuple(tasks) or tuple(zoo.tasks())
+        shards = {name: zoo.read_index(name) for name in zoo.shard_names()}
+        self._settings = {
+            "config": dataclasses.asdict(config),
+            "suite": zoo.suite,
+            "tasks": list(self.tasks),
+            "shards": {
+                name: index["sha256"]
+                for name, index in shards.items()
+                if index["task"] in self.tasks
+            },
+        }
+        path = folder / "run.json"
+        if path.is_file():
+            found = read_json(path)
+            # Compared as JSON gives it back: tuples are lists there.
+            for name, value in _as_json(self._settings).items():
+                if found.get(name) != value:
+                    raise InputError(
+                        f"{folder}: was begun with another {name}; use the same settings and zoo, or"
+                        " another folder"
+                    )
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder}: not empty and no training run; give an empty folder")
+        else:
+            write_json(path, self._settings | {"provenance": describe_provenance()})
+        self._data: TrainingData | None = None
+
+    @property
+    def data(self) -> TrainingData:
+        """The zoo's policies and prompts, read once."""
+        if self._data is None:
+            self._data = load_training_data(
+                self.zoo,
+                self.tasks,
+                self.config.window,
+                held_out_runs=self.config.held_out_runs,
+                max_policies=self.config.max_policies,
+            )
+        return self._data
+
+    def is_done(self, stage: Stage) -> bool:
+        """Whether a stage's weights are there."""
+        return self._weights(stage).is_file()
+
+    def train(
+        self, stage: Stage, device: str, on_progress: Callable[[int, int, str], Any]
+    ) -> None:
+        """Train one stage, or go on with it; a stage that is done stays as it is.
+
+        Args:
+            stage: which one; diffusion needs the other two.
+            device: where to train.
+            on_progress: called with step, number of steps, and a few words.
+
+        Raises:
+            InputError: an earlier stage is missing.
+        """
+        if self.is_done(stage):
+            return
+        if stage == "diffusion":
+            for earlier in STAGES[:2]:
+                if not self.is_done(earlier):
+                    raise InputError(
+                        f"{self.folder}: diffusion needs the {earlier}; run"
+                        f" `train {earlier}` first, or `train all`"
+                    )
+        with _Log(self.folder / "logs" / stage, stage, on_progress) as log:
+            model = self._run_recipe(stage, device, log)
+        tensors = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
+        write_tensors(self._weights(stage), tensors)
+        self._state(stage).unlink(missing_ok=True)
+
+    def _run_recipe(self, stage: Stage, device: str, log: Callable[..., Any]) -> nn.Module:
+        config = self.config
+        common: dict[str, Any] = {
+            "seed": config.seed,
+            "device": device,
+            "state_path": self._state(stage),
+            "checkpoint_seconds": config.checkpoint_seconds,
+            "log": log,
+        }
+        if stage == "autoencoder":
+            return train_autoencoder(self.data, config.autoencoder, **common)
+        if stage == "behavior":
+            return train_behavior(self.data, config.behavior, **common)
+        autoencoder, embedding = self.load_autoencoder(), self.load_behavior()
+        return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
+
+    def _weights(self, stage: Stage) -> Path:
+        return self.folder / f"{stage}.safetensors"
+
+    def _state(self, stage: Stage) -> Path:
+        return self.folder / f".{stage}.state"
+
+    def load_autoencoder(self) -> ParameterAutoencoder:
+        """The trained autoencoder."""
+        model = ParameterAutoencoder(self.zoo.spec, self.config.autoencoder.model)
+        return self._load(model, "autoencoder")
+
+    def load_behavior(self) -> BehaviorEmbedding:
+        """The trained behaviour embedding."""
+        spec, window = self.zoo.spec, self.config.window
+        model = BehaviorEmbedding(
+            window.behavior_dim(spec.observation_dim, spec.action_dim),
+            window.outcome_dim(spec.observation_dim),
+            self.config.behavior.model,
+        )
+        return self._load(model, "behavior")
+
+    def _load(self, model: Model, stage: Stage) -> Model:
+        tensors = read_tensors(self._weights(stage))
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        return model.eval()
+
+    def assemble_generator(self) -> MakeAnAgent:
+        """Put the trained stages together."""
+        config = self.config
+        generator = MakeAnAgent(
+            GeneratorConfig(
+                spec=self.zoo.spec,
+                window=config.window,
+                autoencoder=config.autoencoder.model,
+                behavior=config.behavior.model,
+                denoiser=config.diffusion.model,
+                diffusion=config.diffusion.diffusion,
+                condition=config.diffusion.condition,
+                suite=self.zoo.suite,
+                tasks=self.tasks,
+            ),
+            autoencoder=self.load_autoencoder(),
+            embedding=self.load_behavior(),
+        )
+        self._load(generator.denoiser, "diffusion")
+        return generator
+
+    def save_generator(self) -> Path:
+        """Write `generator/`, whole or not at all, and return its path."""
+        target, draft = self.folder / "generator", self.folder / ".generator.tmp"
+        if not target.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+            self.assemble_generator().save_pretrained(draft)
+            draft.rename(target)
+        return target
+
+
+class _Log:
+    """TensorBoard entries and progress of one stage."""
+
+    def __init__(
+        self, folder: Path, stage: str, on_progress: Callable[[int, int, str], Any]
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+        self._stage, self._on_progress = stage, on_progress
+        self._last: dict[str, float] = {}
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def __call__(self, step: int, num_steps: int, values: dict[str, float]) -> None:
+        validated = any("/" in name for name in values)
+        if validated or step % _LOG_STEPS == 0 or step == num_steps:
+            for name, value in values.items():
+                self._writer.add_scalar(f"{self._stage}/{name}", value, step)
+        self._last |= values
+        words = ", ".join(f"{name} {value:.4f}" for name, value in list(self._last.items())[:2])
+        self._on_progress(step, num_steps, f"{self._stage}: {words}")
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401
+    """The value as JSON gives it back."""
+    import json
+
+    return json.loads(json.dumps(value))

@@ -1,0 +1,84 @@
+"""Demonstrations from a file, a folder or Minari, and errors that name what is wrong."""
+
+import numpy as np
+import pytest
+
+from makeanagent.errors import InputError
+from makeanagent.trajectories import Trajectory, make_prompt, read_demonstrations
+from makeanagent.trajectories.minari import save_minari
+
+
+def make_trajectory(num_steps=60, **texts):
+    return Trajectory(
+        observations=np.full((num_steps + 1, 3), num_steps),
+        actions=np.zeros((num_steps, 2)),
+        success=np.zeros(num_steps),
+        **texts,
+    )
+
+
+def assert_refused(path, *words):
+    with pytest.raises(InputError) as caught:
+        read_demonstrations(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path])
+def test_a_file(tmp_path, kind):
+    make_trajectory(source="expert").save(tmp_path / "demo.npz")
+    (found,) = read_demonstrations(kind(tmp_path / "demo.npz"))
+    assert len(found) == 60
+    assert found.source == "expert"
+
+
+def test_a_folder_in_the_order_of_names(tmp_path):
+    for num_steps, name in ((3, "b"), (4, "c"), (2, "a")):
+        make_trajectory(num_steps).save(tmp_path / f"{name}.npz")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "metadata.json").touch()
+    (tmp_path / ".d.npz.1.tmp").touch()
+    assert [len(found) for found in read_demonstrations(tmp_path)] == [2, 3, 4]
+
+
+def test_a_minari_folder(tmp_path):
+    save_minari([make_trajectory(2), make_trajectory(3)], tmp_path / "demos")
+    assert [len(found) for found in read_demonstrations(tmp_path / "demos")] == [2, 3]
+    assert [len(found) for found in read_demonstrations(str(tmp_path / "demos/data"))] == [2, 3]
+
+
+def test_a_minari_id(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    save_minari([make_trajectory(2)], tmp_path / "reach/expert-v1", dataset_id="reach/expert-v1")
+    assert [len(found) for found in read_demonstrations("minari:reach/expert-v1")] == [2]
+    assert_refused("minari:reach/expert-v2", "minari download")
+    assert_refused("minari:../reach", "not a Minari id")
+
+
+def test_what_cannot_be_read_is_named_with_what_can(tmp_path):
+    assert_refused(tmp_path / "absent.npz", "no such file or folder", ".npz")
+    assert_refused(tmp_path, "holds no demonstration", ".npz", "Minari")
+    (tmp_path / "demo.csv").touch()
+    assert_refused(tmp_path / "demo.csv", "not a demonstration", ".npz", "Minari")
+    (tmp_path / "demo.npz").write_text("text")
+    assert_refused(tmp_path / "demo.npz", "not an .npz file")
+
+
+def test_one_bad_file_of_a_folder_is_named(tmp_path):
+    make_trajectory().save(tmp_path / "a.npz")
+    np.savez(
+        tmp_path / "b.npz", observations=np.zeros((2, 1)), actions=np.ones((2, 1)), success=[0, 0]
+    )
+    with pytest.raises(InputError, match="^.*b.npz: 2 observations, 2 actions"):
+        read_demonstrations(tmp_path)
+
+
+def test_later_errors_name_the_file_too(tmp_path):
+    make_trajectory(7, source="expert").save(tmp_path / "short.npz")
+    with pytest.raises(InputError, match=r"^.*short\.npz: 7 steps are too few"):
+        make_prompt(*read_demonstrations(tmp_path))
+    save_minari([make_trajectory(7, source="expert")], tmp_path / "demos")
+    with pytest.raises(InputError, match="^.*demos, episode 0: 7 steps are too few"):
+        make_prompt(*read_demonstrations(tmp_path / "demos"))
