@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -186,7 +187,7 @@ def _git_commit() -> str | None:
 
 
 def describe_provenance() -> dict[str, Any]:
-    """Versions, commit, processor count and time: what an artifact says about its making."""
+    """Versions, commit, machine and time: what an artifact says about its making."""
     versions = {}
     for name in ("makeanagent", "torch", "numpy", "diffusers", "metaworld", "mujoco", "gymnasium"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -195,5 +196,19 @@ def describe_provenance() -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
         "versions": versions,
-        "num_cpus": os.cpu_count(),
+        "machine": {
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "processor": _processor_name(),
+            "num_cpus": os.cpu_count(),
+        },
     }
+
+
+def _processor_name() -> str | None:
+    """The processor's model, where Linux tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.tiny_zoo import SUITE, TASKS, TINY, build
 
 from makeanagent.environments import find_suite
 from makeanagent.policies.batch import PolicyBatch
@@ -19,7 +20,6 @@ from makeanagent.zoo.distillation import (
     initialize_actor,
     label_states,
 )
-from tests.tiny_zoo import SUITE, TASKS, TINY, build
 
 SPEC = PolicySpec(observation_dim=10, action_dim=2)
 
@@ -81,15 +81,13 @@ def test_the_actor_begins_as_the_papers():
 
 
 def test_all_runs_of_all_seeds_begin_at_one_actor():
-    config = replace(TINY, learning_rate=1e-30, final_learning_rate=1e-30)
+    config = replace(TINY, learning_rate=1e-12, final_learning_rate=1e-12)
     start = initialize_actor(SPEC, config.init_seed).numpy()
     for seed in (0, 1):
         checkpoints = distill(config, seed)
         assert checkpoints.shape == (3, 3, SPEC.num_parameters)
         assert checkpoints.dtype == np.float32
-        np.testing.assert_allclose(
-            checkpoints, np.broadcast_to(start, checkpoints.shape), atol=1e-20
-        )
+        assert abs(checkpoints - start).max() < 1e-8
 
 
 def test_a_population_follows_from_its_seed():

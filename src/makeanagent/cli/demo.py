@@ -1,5 +1,6 @@
 """`make-an-agent demo`: one demonstration, policies, rollouts on new layouts, a report."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,10 @@ from typing import TYPE_CHECKING
 from makeanagent.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from makeanagent.environments import Suite
     from makeanagent.evaluation.video import Film
     from makeanagent.generator import MakeAnAgent
-    from makeanagent.policies import PolicyBatch
+    from makeanagent.policies.batch import PolicyBatch
     from makeanagent.trajectories import Trajectory
 
 _PROMPTS = Path(__file__).parents[1] / "prompts"
@@ -117,6 +116,7 @@ class Demo:
                 film=film,
                 film_text=film_text,
                 seconds=dict(seconds),
+                command=self._command(env_id),
             )
             write_report(self.out / "report.html", report)
 
@@ -169,6 +169,13 @@ class Demo:
             "policies": f"{self.num} of {generator.config.spec.num_parameters:,} parameters,"
             f" seed {self.seed}, in {self.out / 'policies'}",
         }
+
+    def _command(self, env_id: str) -> str:
+        """What makes the same policies and rollouts again."""
+        words = ["make-an-agent", "demo", "--env", env_id]
+        words += ["--prompt", str(self.prompt)] if self.prompt else []
+        words += ["--num", str(self.num), "--generator", self.generator, "--seed", str(self.seed)]
+        return shlex.join(words)
 
     def _save(
         self, demonstration: "Trajectory", policies: "PolicyBatch", generator: "MakeAnAgent"

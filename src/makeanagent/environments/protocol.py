@@ -37,7 +37,14 @@ class Environment(Protocol):
 
 
 class Suite(Protocol):
-    """A family of tasks with one observation and action space. Suites pickle to worker processes."""
+    """A family of tasks with one observation and action space.
+
+    Suites pickle to worker processes, and are hashable so that these keep a simulator for later.
+    """
+
+    def __hash__(self) -> int:
+        """Equal suites hash alike."""
+        ...
 
     @property
     def name(self) -> str:

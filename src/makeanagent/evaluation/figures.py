@@ -1,7 +1,7 @@
 """Pictures of an evaluation: paths through the scene, and success by policy and layout.
 
 Figures are drawn without a back end, so matplotlib's global state stays as the user has it. Their
-neutral colours are placeholders (`INK`, `LINE`) that a report replaces, to suit a light or dark page.
+neutral colours are placeholders (`INK`, `LINE`), which a report replaces by those of its page.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ FAILURE = "#e07020"
 OBJECT = "#b565a7"
 GOAL = "#129e78"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -63,7 +63,9 @@ _STYLE = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw and save within: fonts, lines and colours of this package's figures."""
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
         yield
 
 
@@ -151,7 +153,7 @@ def _draw_traces(
         path[:, across], path[:, up], color=color, lw=1.2 if faint else 2.0,
         alpha=0.6 if faint else 1.0, zorder=3,
     )  # fmt: skip
-    ax.plot(path[0, across], path[0, up], "o", color=color, ms=4, zorder=4)
+    ax.plot(path[0, across], path[0, up], "o", color=INK, ms=4, zorder=4)
     for name in others[:-1]:
         path = traces[name]
         ax.plot(
@@ -239,12 +241,13 @@ def draw_success_grid(result: dict[str, Any]) -> Figure:
         result: what `evaluate_policies` returned.
     """
     held_out = result["held_out"]
+    num_policies, selection = result["num_policies"], np.array(held_out["selection_success"])
+    not_candidates = ((0, num_policies - len(selection)), (0, 0))
     groups = {
         "paper": np.array(result["paper"]["success"]),
-        "selection": np.array(held_out["selection_success"]),
+        "selection": np.pad(selection, not_candidates, constant_values=-1),
         "held-out": held_out_grid(result),
     }
-    num_policies = result["num_policies"]
     with figure_style():
         figure = Figure(figsize=(9.6, 1.5 + 0.15 * num_policies), layout="constrained")
         ax = figure.subplots()

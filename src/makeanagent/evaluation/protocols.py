@@ -17,7 +17,6 @@ from makeanagent.evaluation.metrics import summarize
 from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.policies.spec import PolicySpec
 
-
 _NUM_CHOSEN = 5
 """Policies chosen on the selection layouts and scored on others; the first is the best of N."""
 
@@ -34,6 +33,8 @@ class ProtocolConfig:
     "How many of the held-out layouts each first sample plays; fewer are dealt out in turn."
     selection_layouts: int = 5
     "Layouts on which the best of N is chosen."
+    best_of: int | None = None
+    "N: how many policies, the first ones, the best is chosen among; by default all."
     layout_seed: int = 0
     "Which block of the layout ranges is used."
 
@@ -65,11 +66,12 @@ def deal_layouts(available: range, num_policies: int, per_policy: int) -> np.nda
 
 def count_rollouts(config: ProtocolConfig, num_policies: int, num_first_samples: int) -> int:
     """Rollouts that `evaluate_policies` will play, for a progress bar."""
-    per_policy = min(config.layouts_per_policy, config.held_out_layouts)
+    num_candidates = min(config.best_of or num_policies, num_policies)
     return (
-        num_policies * (config.paper_layouts + config.selection_layouts)
-        + num_first_samples * per_policy
-        + min(_NUM_CHOSEN, num_policies) * config.held_out_layouts
+        num_policies * config.paper_layouts
+        + num_candidates * config.selection_layouts
+        + num_first_samples * min(config.layouts_per_policy, config.held_out_layouts)
+        + min(_NUM_CHOSEN, num_candidates) * config.held_out_layouts
     )
 
 
@@ -109,7 +111,7 @@ def evaluate_policies(
     paper, paper_steps = score(everyone, config.paper_range)
     dealt = deal_layouts(config.held_out_range, len(rows), config.layouts_per_policy)
     held_out, held_out_steps = score(rows, dealt)
-    selection, selection_steps = score(everyone, config.selection_range)
+    selection, selection_steps = score(everyone[: config.best_of], config.selection_range)
     order = np.argsort(-selection.mean(axis=1), kind="stable")
     top = order[:_NUM_CHOSEN]
     chosen, chosen_steps = score(top, config.held_out_range)
@@ -163,7 +165,8 @@ def held_out_grid(result: dict[str, Any]) -> np.ndarray:
     start, stop = held_out["layouts"]
     grid = np.full((result["num_policies"], stop - start), -1)
     rows = np.array(held_out["first_sample_policies"])[:, None]
-    grid[rows, np.array(held_out["first_sample_layouts"]) - start] = held_out["first_sample_success"]
+    columns = np.array(held_out["first_sample_layouts"]) - start
+    grid[rows, columns] = held_out["first_sample_success"]
     grid[held_out["chosen_policies"]] = held_out["chosen_success"]
     return grid
 

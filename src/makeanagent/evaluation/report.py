@@ -118,8 +118,9 @@ def _write_page(report: Report) -> Iterator[str]:
     )
     yield _tile(
         f"{best['mean']:.0%}",
-        f"success of one of {num}, chosen on {len(held_out['selection_layouts'])} layouts, scored on"
-        f" {best['num_rollouts']} others; {format_interval(best['interval_95'])}",
+        f"success of one of {len(held_out['selection_success'])}, chosen on"
+        f" {len(held_out['selection_layouts'])} layouts, scored on {best['num_rollouts']} others;"
+        f" {format_interval(best['interval_95'])}",
     )
     yield _tile(
         f"{paper['qualified_rate']:.0%}",

@@ -17,7 +17,8 @@ def print_evaluation(result: dict[str, Any]) -> None:
         result: what `evaluate_policies` returned.
     """
     paper, held_out = result["paper"], result["held_out"]
-    table = Table(title=f"{result['task']}: {result['num_policies']} policies", title_justify="left")
+    title = f"{result['task']}: {result['num_policies']} policies"
+    table = Table(title=title, title_justify="left")
     table.add_column("protocol")
     table.add_column("measure")
     table.add_column("value", justify="right")
@@ -43,9 +44,10 @@ def print_evaluation(result: dict[str, Any]) -> None:
         table.add_row("", f"{label}, chosen on these", format_rate(paper[key]), "", "")
     table.add_section()
     choice = f"chosen on {len(held_out['selection_layouts'])} others"
+    candidates = len(held_out["selection_success"])
     rows = {
         "no selection": held_out["first_sample"],
-        f"best, {choice}": held_out["best_of_n"],
+        f"best of {candidates}, {choice}": held_out["best_of_n"],
         f"top {len(held_out['chosen_policies'])}, {choice}": held_out["top_5_of_n"],
     }
     for number, (label, rate) in enumerate(rows.items()):

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
+from textwrap import shorten
 
 import numpy as np
 
@@ -51,7 +53,8 @@ def film_episode(
     Raises:
         InputError: no picture can be drawn here; says how to change that.
     """
-    steps = np.unique(np.linspace(0, len(actions), max_frames).round().astype(int))
+    places = np.linspace(0, len(actions), max_frames).round().astype(int)
+    steps = tuple(np.unique(places).tolist())
     reasons = []
     for library in _list_libraries():
         pool = ProcessPoolExecutor(
@@ -60,11 +63,11 @@ def film_episode(
         with pool:
             try:
                 frames = pool.submit(_replay, suite, task, layout, actions, steps).result()
-                return Film(frames=frames, steps=tuple(steps.tolist()))
+                return Film(frames=frames, steps=steps)
             except BrokenProcessPool:
                 reasons.append(f"{library or 'default'}: brings its process down")
             except Exception as error:  # Each library fails in its own way.
-                reasons.append(f"{library or 'default'}: {' '.join(str(error).split())}")
+                reasons.append(f"{library or 'default'}: {shorten(str(error), 90)}")
     raise InputError(f"no film: {HOW_TO_RENDER} (tried {'; '.join(reasons)})")
 
 
@@ -113,11 +116,10 @@ def encode_png(image: np.ndarray) -> bytes:
 
 def encode_film(film: Film) -> tuple[bytes, str]:
     """The film and its media type: MP4 where imageio is installed, else animated WebP."""
-    try:
-        import imageio.v3 as imageio
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError:
+    if find_spec("imageio") is None or find_spec("imageio_ffmpeg") is None:
         return _encode_webp(film), "image/webp"
+    import imageio.v3 as imageio
+
     content = imageio.imwrite(
         "<bytes>", film.frames, extension=".mp4", fps=_FRAMES_PER_SECOND, codec="libx264"
     )

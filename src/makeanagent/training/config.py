@@ -53,7 +53,7 @@ class DiffusionTraining:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     condition: ConditionKind = "hv"
     "Embeddings that condition the denoiser: both, h alone, or v alone (figure 8)."
-    num_steps: int = 8_000
+    num_steps: int = 5_000
     "Gradient steps at most."
     num_epochs: int | None = None
     "Passes over the policies; in place of num_steps."
@@ -66,15 +66,15 @@ class DiffusionTraining:
     "Of the weights that are saved and used."
     demonstration_share: float = 0.5
     "Share of the samples prompted by an expert's demonstration of the task, not by a rollout."
-    condition_noise: float = 0.1
-    "Noise on conditions, whose scale is 1."
+    condition_noise: float = 0.3
+    "Noise on conditions, whose scale is 1: prompts of a task are few, and must not be known apart."
     action_weight: float = 0.0
     "Weight of the decoded prediction's action error."
     action_samples: int = 32
     "Samples of each batch on which the action error is measured."
     validate_steps: int = 500
     "Steps between validations on held-out runs."
-    patience: int = 8
+    patience: int = 4
     "Validations without improvement after which training stops."
 
 

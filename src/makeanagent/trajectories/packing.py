@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from makeanagent.errors import InputError
 from makeanagent.trajectories.trajectory import Trajectory
 
 _FIELDS = ("observations", "actions", "success")
@@ -27,8 +28,20 @@ def pack_trajectories(trajectories: Sequence[Trajectory], prefix: str) -> dict[s
 def unpack_trajectories(
     arrays: dict[str, np.ndarray], prefix: str, env_id: str | None, source: str | None
 ) -> list[Trajectory]:
-    """Cut what `pack_trajectories` wrote back into trajectories."""
+    """Cut what `pack_trajectories` wrote back into trajectories.
+
+    Raises:
+        InputError: lengths and arrays disagree, or a number is not finite.
+        KeyError: an array is missing.
+    """
     lengths = arrays[f"{prefix}.lengths"]
+    for name, extra in (("observations", len(lengths)), ("actions", 0), ("success", 0)):
+        rows = len(arrays[f"{prefix}.{name}"])
+        if rows != lengths.sum() + extra:
+            raise InputError(
+                f"'{prefix}.{name}' has {rows} rows, but '{prefix}.lengths' ask for"
+                f" {lengths.sum() + extra}"
+            )
     ends = np.cumsum(lengths)[:-1]
     observations = np.split(
         arrays[f"{prefix}.observations"], ends + np.arange(1, len(lengths))

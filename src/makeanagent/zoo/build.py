@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,25 +177,12 @@ def _run_jobs(
             future.cancel()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch computes in one thread: the same numbers with and without worker processes."""
-    import torch
-
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_threads)
-
-
 def _train_shard(plan: ShardPlan) -> float:
     """Record demonstrations and distil; keep both on disk, and return the expert's success rate."""
     config = plan.config
     if plan.partial.is_file():
         return float(read_tensors(plan.partial)["expert_success"][0])
-    with closing(plan.suite.make(plan.task)) as environment, _one_thread():
+    with closing(plan.suite.make(plan.task)) as environment:
         if environment.horizon < plan.window.num_steps:
             raise InputError(
                 f"{plan.suite.name}/{plan.task}: episodes end after {environment.horizon} steps,"

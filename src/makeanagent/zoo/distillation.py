@@ -10,6 +10,8 @@ ten tasks (section 4); this one takes minutes and holds on random layouts.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -68,6 +70,18 @@ def label_states(expert: Act, states: np.ndarray) -> np.ndarray:
     return np.stack([expert(state) for state in states])
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch computes in one thread: the same numbers with and without worker processes."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+@_one_thread()
 def distill_population(
     suite: Suite,
     task: str,

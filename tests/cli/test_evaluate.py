@@ -1,0 +1,65 @@
+"""`evaluate`: both protocols over a folder of policies, and a JSON that says what was played."""
+
+import json
+
+import pytest
+
+from makeanagent.artifacts import hash_file
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory, generator, demonstration):
+    from makeanagent.cli import main
+
+    folder = tmp_path_factory.mktemp("generated") / "policies"
+    arguments = ["generate", "--prompt", demonstration, "--out", folder, "--generator", generator]
+    assert main([*map(str, arguments), "--num", "2"]) == 0
+    return folder
+
+
+def test_result_beside_the_folder(run, env, policies):
+    out = run("evaluate", policies, "--env", env, "--workers", 1)
+    path = policies.with_name("policies-Reacher-v5.json")
+    assert f"written: {path}" in out
+    result = json.loads(path.read_text())
+    assert result["task"] == env
+    # Two policies on 5 + 5 + 5 layouts, and both once more on the 50 held-out ones.
+    assert result["num_rollouts"] == 2 * 15 + 2 * 50
+    assert result["held_out"]["first_sample_policies"] == [0, 1]
+    assert result["policies_sha256"] == hash_file(policies / "policies.safetensors")
+    assert "git_commit" in result["provenance"]
+    for text in ("qualified", "no selection", "best of 2, chosen on 5 others", "95% interval"):
+        assert text in out
+
+
+def test_nothing_is_overwritten(fails, env, policies, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text("mine")
+    fails(f"--out {path}: exists", "evaluate", policies, "--env", env, "--out", path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", ["0", "51"])
+def test_layouts_that_there_are_not(fails, env, policies, tmp_path, number):
+    fails(
+        "must be 1 to 50", "evaluate", policies, "--env", env, "--layouts-per-policy", number,
+        "--out", tmp_path / "out.json",
+    )  # fmt: skip
+
+
+def test_policies_of_another_width(fails, policies, tmp_path):
+    out = ("--out", tmp_path / "out.json")
+    fails(
+        "policies map 10 numbers to 2, but gymnasium/Pusher-v5 has observations of 23 and actions"
+        " of 7", "evaluate", policies, "--env", "gymnasium/Pusher-v5", *out,
+    )  # fmt: skip
+
+
+def test_what_is_no_folder_of_policies(fails, env, tmp_path):
+    fails("no such file", "evaluate", tmp_path / "nowhere", "--env", env)
+    fails("no such file", "evaluate", tmp_path, "--env", env)
+
+
+def test_bad_workers(fails, env, policies, tmp_path):
+    out = ("--out", tmp_path / "out.json")
+    fails("must be at least 1", "evaluate", policies, "--env", env, "--workers", 0, *out)

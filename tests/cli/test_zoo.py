@@ -1,0 +1,208 @@
+"""`make-an-agent zoo`, as a user types it: results, refusals in one line, Ctrl-C and kill -9."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+from tests.tiny_zoo import SUITE, TASKS, as_options, bytes_of
+
+from makeanagent.cli import main
+from makeanagent.zoo.store import Zoo
+
+COMMAND = str(Path(sysconfig.get_path("scripts")) / "make-an-agent")
+BUILD = ("zoo", "build", "--suite", SUITE, "--tasks", *TASKS, *as_options())
+TIMEOUT = 60
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def refuse(capsys, *arguments):
+    """The one line that a refused command prints."""
+    assert run(*arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("make-an-agent: error: ")
+    return line.removeprefix("make-an-agent: error: ")
+
+
+def start(folder):
+    """Start a build in a process group of its own, as a terminal does."""
+    return subprocess.Popen(
+        [COMMAND, *BUILD, "--out", str(folder), "--workers", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end, f"waited {TIMEOUT} s for {what}"
+        time.sleep(0.01)
+
+
+def children_of(pid):
+    """Processes that `pid` started and that are not over."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True)
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return {int(child) for child, parent, stat in rows if parent == str(pid) and "Z" not in stat}
+
+
+def is_running(pid):
+    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(listed.stdout.strip()) and "Z" not in listed.stdout
+
+
+MOMENTS = {
+    "begun": lambda folder: (folder / "zoo.json").exists(),
+    "trained": lambda folder: any(folder.glob(".*.partial")),
+    "a shard is done": lambda folder: any(folder.glob("Reacher*.json")),
+}
+
+
+def test_kill_9_costs_no_more_than_the_work_in_flight(tmp_path, tiny_zoo, capsys):
+    folder = tmp_path / "zoo"
+    for moment, has_come in MOMENTS.items():
+        process = start(folder)
+        wait_until(lambda: has_come(folder) or process.poll() is not None, moment)  # noqa: B023
+        assert process.poll() is None, process.stderr.read()
+        workers = children_of(process.pid)
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not any(map(is_running, workers)), "workers to go")  # noqa: B023
+    finished = Zoo.open(folder).shard_names()
+    assert len(finished) == 1
+    before = (folder / f"{finished[0]}.safetensors").stat().st_mtime_ns
+
+    assert run(*BUILD, "--out", folder, "--workers", 1) == 0
+    assert run("zoo", "verify", folder) == 0
+    assert "2 shard(s), all whole" in capsys.readouterr().out
+    assert (folder / f"{finished[0]}.safetensors").stat().st_mtime_ns == before
+    assert bytes_of(Zoo.open(folder)) == bytes_of(tiny_zoo)
+    assert not list(folder.glob(".*")), "nothing of the killed jobs is left"
+
+
+@pytest.mark.parametrize("moment", ["begun", "trained"])
+def test_ctrl_c_ends_at_once_and_leaves_the_zoo_resumable(tmp_path, tiny_zoo, moment):
+    folder = tmp_path / "zoo"
+    process = start(folder)
+    wait_until(lambda: MOMENTS[moment](folder) or process.poll() is not None, moment)
+    workers = children_of(process.pid)
+    begin = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to the workers too.
+    _, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130, errors
+    assert time.monotonic() - begin < 10
+    *bar, line = errors.splitlines()
+    assert line == "make-an-agent: interrupted; nothing that was finished is lost"
+    assert len(bar) <= 1, errors
+    wait_until(lambda: not any(map(is_running, workers)), "workers to go")
+
+    assert run(*BUILD, "--out", folder, "--workers", 1) == 0
+    assert bytes_of(Zoo.open(folder)) == bytes_of(tiny_zoo)
+
+
+def test_list_shows_every_task(tiny_zoo, capsys):
+    assert run("zoo", "list", tiny_zoo.folder) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for task in TASKS:
+        (row,) = (row for row in rows if task in row)
+        assert row[3:6:2] == ["9", "3"], "policies and runs"
+
+
+def test_show_tells_how_the_zoo_and_a_task_were_made(tiny_zoo, capsys):
+    assert run("zoo", "show", tiny_zoo.folder) == 0
+    assert '"recipe": "distillation"' in capsys.readouterr().out
+    assert run("zoo", "show", tiny_zoo.folder, "Reacher-v5") == 0
+    first, *runs = capsys.readouterr().out.splitlines()
+    assert first == "Reacher-v5-000: expert success 1.00, seed 0"
+    assert [line.split(",")[0] for line in runs] == [f"  run {k}: 3 checkpoints" for k in range(3)]
+
+
+def test_verify_passes_a_whole_zoo(tiny_zoo, capsys):
+    assert run("zoo", "verify", tiny_zoo.folder) == 0
+    assert capsys.readouterr().out == f"{tiny_zoo.folder}: 2 shard(s), all whole\n"
+
+
+@pytest.fixture
+def damaged(tmp_path, tiny_zoo):
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_zoo.folder, folder)
+    path = folder / "Reacher-v5-000.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    return path
+
+
+def test_verify_names_a_damaged_shard_and_a_rebuild_mends_it(damaged, tiny_zoo, capsys):
+    assert run("zoo", "verify", damaged.parent) == 2
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{damaged}: altered: ")
+    assert captured.err.startswith(f"make-an-agent: error: {damaged.parent}: 1 fault(s)")
+    assert len(captured.err.splitlines()) == 1
+
+    damaged.with_suffix(".json").unlink()
+    assert run(*BUILD, "--out", damaged.parent, "--workers", 1) == 0
+    assert run("zoo", "verify", damaged.parent) == 0
+    assert bytes_of(Zoo.open(damaged.parent)) == bytes_of(tiny_zoo)
+
+
+def test_a_damaged_index_is_named_in_one_line(damaged, capsys):
+    index = damaged.with_suffix(".json")
+    index.write_text(index.read_text()[:50])
+    assert refuse(capsys, "zoo", "list", damaged.parent).startswith(
+        f"{index}: not readable as JSON"
+    )
+    assert refuse(capsys, "zoo", "show", damaged.parent, "Reacher-v5").startswith(f"{index}: ")
+
+
+def test_unknown_zoos_and_tasks_are_refused_in_one_line(tmp_path, tiny_zoo, capsys):
+    for verb in ("list", "show", "verify"):
+        assert refuse(capsys, "zoo", verb, tmp_path).startswith(f"{tmp_path}: no zoo here")
+        missing = tmp_path / "missing"
+        assert refuse(capsys, "zoo", verb, missing).startswith(f"{missing}: no zoo here")
+    assert refuse(capsys, "zoo", "show", tiny_zoo.folder, "reach") == (
+        f"{tiny_zoo.folder}: no policies of reach; its tasks: Reacher-mirrored, Reacher-v5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "0"], "--workers 0: "),
+        (["--blocks", "0"], "--blocks 0: "),
+        (["--num-steps", "0"], "--num-steps 0: "),
+        (["--num-steps", "61"], "PromptWindow: num_steps 61 is no multiple of group_steps 3"),
+        (["--seed", "-1"], "--seed -1: "),
+        (["--num-runs", "0"], "num_runs 0: "),
+        (["--suite", "nothing"], "nothing: no such suite"),
+        (["--suite", "nothing.py"], "nothing.py: no such file"),
+        (["--tasks", "nothing"], f"{SUITE}/nothing: no such task"),
+        (["--tasks"], f"{SUITE}: no task is given"),
+        (["--suite", "gymnasium", "--tasks", "Reacher-v5"], "gymnasium/Reacher-v5: has no expert"),
+    ],
+)
+def test_a_build_that_cannot_be_is_refused_before_it_begins(tmp_path, capsys, options, message):
+    folder = tmp_path / "zoo"
+    line = refuse(capsys, *BUILD, "--out", folder, *options)
+    assert line.startswith(message)
+    assert not folder.exists()
+
+
+def test_a_build_goes_on_with_the_same_settings_alone(tiny_zoo, capsys):
+    line = refuse(capsys, *BUILD, "--out", tiny_zoo.folder, "--num-steps", "30")
+    assert line.startswith(f"{tiny_zoo.folder}: this zoo was begun with num_steps 60, not 30")
+
+
+def test_a_folder_of_other_things_is_no_place_for_a_zoo(tmp_path, capsys):
+    (tmp_path / "notes.txt").touch()
+    assert refuse(capsys, *BUILD, "--out", tmp_path).startswith(f"{tmp_path}: not empty")

@@ -1,0 +1,173 @@
+"""Building a zoo: what its shards hold, on which layouts, and that they follow from the seed."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pytest
+from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of
+
+from makeanagent.environments import find_suite, layouts
+from makeanagent.environments.gymnasium import GymnasiumSuite, GymnasiumTask
+from makeanagent.errors import InputError
+from makeanagent.evaluation.rollouts import run_episode
+from makeanagent.parallel import open_pool
+from makeanagent.policies.policy import Policy
+from makeanagent.trajectories.prompt import PromptWindow, make_prompt
+from makeanagent.zoo import build as building
+from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
+from makeanagent.zoo.distillation import initialize_actor
+from makeanagent.zoo.store import Zoo
+from makeanagent.zoo.windows import episode_layouts, round_layouts
+
+
+@dataclass
+class RecordedSuite:
+    """A suite that notes on which layouts its episodes begin."""
+
+    suite: GymnasiumSuite
+    played: list
+
+    def __getattr__(self, name):
+        return getattr(self.suite, name)
+
+    def make(self, task):
+        environment = self.suite.make(task)
+        environment.reset = partial(self._reset, environment.reset)
+        return environment
+
+    def _reset(self, reset, layout):
+        self.played.append(layout)
+        return reset(layout)
+
+
+def test_a_shard_holds_a_row_for_each_checkpoint_of_each_run(tiny_zoo):
+    assert tiny_zoo.verify() == []
+    assert tiny_zoo.shard_names() == ["Reacher-mirrored-000", "Reacher-v5-000"]
+    start = initialize_actor(tiny_zoo.spec, TINY.init_seed).numpy()
+    for name in tiny_zoo.shard_names():
+        shard = tiny_zoo.load_shard(name)
+        assert shard.parameters.shape == (9, tiny_zoo.spec.num_parameters)
+        assert shard.run.tolist() == [0, 1, 2] * 3
+        assert shard.step.tolist() == [10] * 3 + [20] * 3 + [30] * 3
+        assert shard.success.shape == (9, 2)
+        assert (shard.seed, shard.expert_success) == (0, 1.0)
+        assert len(shard.rollouts) == 9
+        assert 1 <= len(shard.demonstrations) <= TINY.num_demonstrations
+        assert all(item.first_success is not None for item in shard.demonstrations)
+        # Each row continues its run's row of the checkpoint before.
+        rows = shard.parameters
+        for row in range(3, 9):
+            steps = np.linalg.norm(rows[row] - rows[row - 3 : row], axis=1)
+            assert steps.argmin() == 0
+        assert np.linalg.norm(rows[0] - start) > 0
+
+
+def test_a_prompt_can_be_cut_out_of_every_trajectory(tiny_zoo):
+    for task in TASKS:
+        (shard,) = tiny_zoo.load_task(task)
+        for trajectory in [*shard.rollouts, *shard.demonstrations]:
+            assert trajectory.env_id == f"{SUITE}/{task}"
+            make_prompt(trajectory, PromptWindow())
+
+
+def test_scores_and_rollouts_are_those_of_their_policy(tiny_zoo):
+    (shard,) = tiny_zoo.load_task(TASKS[0])
+    environment = find_suite(SUITE).make(TASKS[0])
+    for row in (0, 4, 8):
+        policy = Policy(shard.parameters[row], tiny_zoo.spec)
+        scores = [run_episode(environment, policy, layout)[0] for layout in range(10_000, 10_002)]
+        assert shard.success[row].tolist() == scores
+        rollout = shard.rollouts[row]
+        assert np.array_equal(rollout.observations[0], environment.reset(row).astype(np.float32))
+        np.testing.assert_allclose(
+            policy.act(rollout.observations[:-1]), rollout.actions, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("seed", [0, 7, 23])
+def test_training_and_scores_meet_on_no_layout(tmp_path, seed):
+    suite = RecordedSuite(find_suite(SUITE), [])
+    tasks = TASKS[:1]
+    zoo = Zoo.create(tmp_path / "zoo", SUITE, find_spec(suite, tasks), "distillation", TINY, seed)
+    with open_pool(1) as pool:
+        build_zoo(zoo, suite, tasks, TINY, pool, seed=seed)
+    played = np.array(suite.played)
+    scores, training = np.isin(played, layouts.ZOO_SCORES), np.isin(played, layouts.ZOO)
+    assert (scores | training).all()
+    # 20 to measure the expert, and 2 for each policy.
+    assert scores.sum() == 20 + 9 * TINY.num_score_layouts
+    # 12 demonstrations, at most 2 rounds of 6, and a rollout by each policy.
+    episodes = np.isin(played, episode_layouts(seed))
+    rounds = np.isin(played, round_layouts(seed))
+    assert (episodes | rounds).sum() == training.sum()
+    assert episodes.sum() == 12 + 9
+    assert rounds.sum() in (6, 12)
+
+
+def test_the_same_seed_makes_the_same_bytes_whatever_the_workers(tmp_path, tiny_zoo):
+    again = build(tmp_path / "zoo", tasks=TASKS, workers=2)
+    assert bytes_of(again) == bytes_of(tiny_zoo)
+
+
+def test_blocks_are_populations_of_the_next_seeds(tmp_path, tiny_zoo):
+    zoo = build(tmp_path / "blocks", num_blocks=2)
+    contents = bytes_of(zoo)
+    assert contents["Reacher-v5-000"] == bytes_of(tiny_zoo)["Reacher-v5-000"]
+    assert zoo.load_shard("Reacher-v5-001").seed == 1
+    assert (
+        contents["Reacher-v5-001"] == bytes_of(build(tmp_path / "seed", seed=1))["Reacher-v5-000"]
+    )
+    # More blocks and tasks may be added to what is there.
+    before = (zoo.folder / "Reacher-v5-001.safetensors").stat().st_mtime_ns
+    zoo = build(tmp_path / "blocks", tasks=TASKS, num_blocks=2)
+    assert len(zoo.shard_names()) == 4
+    assert (zoo.folder / "Reacher-v5-001.safetensors").stat().st_mtime_ns == before
+
+
+def test_fewer_policies_than_scoring_jobs(tmp_path):
+    config = replace(TINY, num_runs=1, num_checkpoints=2)
+    zoo = build(tmp_path / "zoo", config=config)
+    assert zoo.verify() == []
+    assert len(zoo.load_shard("Reacher-v5-000").parameters) == 2
+
+
+def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "_score_shard_part", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build(tmp_path / "zoo")
+    zoo = Zoo.open(tmp_path / "zoo")
+    assert zoo.shard_names() == []
+    assert measure_progress(zoo, TASKS, num_blocks=2) == 0.5
+    monkeypatch.setattr(building, "distill_population", None)
+    shares = []
+    build(tmp_path / "zoo", on_progress=lambda task, share: shares.append(share))
+    assert sum(shares) == 0.5
+    assert measure_progress(zoo, TASKS, num_blocks=2) == 1.0
+    assert bytes_of(zoo)["Reacher-v5-000"] == bytes_of(tiny_zoo)["Reacher-v5-000"]
+    assert not list(zoo.folder.glob(".*"))
+
+
+def test_progress_adds_up_to_the_number_of_shards(tmp_path):
+    shares = {task: [] for task in TASKS}
+    build(tmp_path / "zoo", tasks=TASKS, on_progress=lambda task, share: shares[task].append(share))
+    assert {task: sum(values) for task, values in shares.items()} == dict.fromkeys(TASKS, 1.0)
+    # Without worker processes too a shard is done before the next one begins.
+    assert len(shares[TASKS[0]]) == 9
+
+
+def test_what_cannot_be_built_is_refused(tmp_path):
+    with pytest.raises(InputError, match="end after 75 steps, but prompts need 90"):
+        build(tmp_path / "zoo", window=PromptWindow(num_steps=90))
+    with pytest.raises(InputError, match="^num_runs 0: must be at least 1"):
+        build(tmp_path / "zoo", config=replace(TINY, num_runs=0))
+    reacher = find_suite(SUITE).task_configs[0]
+    other = GymnasiumTask(env_id="Pusher-v5", expert=reacher.expert)
+    with pytest.raises(InputError, match="one policy network"):
+        find_spec(GymnasiumSuite((reacher, other)), ("Reacher-v5", "Pusher-v5"))
+    with pytest.raises(InputError, match="has no expert"):
+        find_spec(GymnasiumSuite(), ("Reacher-v5",))
