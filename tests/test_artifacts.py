@@ -298,4 +298,4 @@ def test_errors_are_described_on_one_line(error, expected):
 def test_provenance_is_json():
     provenance = json.loads(json.dumps(describe_provenance()))
     assert provenance["versions"]["numpy"] == np.__version__
-    assert provenance.keys() == {"created", "git_commit", "versions", "num_cpus"}
+    assert provenance.keys() == {"created", "git_commit", "versions", "machine"}

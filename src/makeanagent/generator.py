@@ -178,8 +178,7 @@ class MakeAnAgent(nn.Module):
         for name, (found, expected) in widths.items():
             if found != expected:
                 raise InputError(
-                    f"{prompt.source or 'demonstration'}: '{name}' are {found} wide; this generator"
-                    f" reads {expected}"
+                    f"{prompt.label}: '{name}' are {found} wide; this generator reads {expected}"
                 )
 
     def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
@@ -261,7 +260,9 @@ def find_generator(name: str | Path) -> Path:
         return PRETRAINED / name
     if Path(name).is_dir():
         return Path(name)
-    accepted = f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
+    accepted = (
+        f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
+    )
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
         raise InputError(f"{name}: no such generator; {accepted}")
     from huggingface_hub import snapshot_download
@@ -271,7 +272,9 @@ def find_generator(name: str | Path) -> Path:
         return Path(snapshot_download(str(name)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{name}: no such folder, and not to be had from the hub: {reason}") from None
+        raise InputError(
+            f"{name}: no such folder, and not to be had from the hub: {reason}"
+        ) from None
 
 
 def write_card(config: GeneratorConfig) -> str:

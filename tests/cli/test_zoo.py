@@ -17,6 +17,9 @@ from makeanagent.zoo.store import Zoo
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "make-an-agent")
 BUILD = ("zoo", "build", "--suite", SUITE, "--tasks", *TASKS, *as_options())
 TIMEOUT = 60
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="no /proc to look for processes that were left"
+)
 
 
 def run(*arguments):
@@ -49,16 +52,18 @@ def wait_until(condition, what):
         time.sleep(0.01)
 
 
+def read_stat(pid):
+    """State and parent of a process; None once it is over."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in "ZX" else (state, int(parent))
+
+
 def children_of(pid):
-    """Processes that `pid` started and that are not over."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True)
-    rows = [line.split() for line in listed.stdout.splitlines()]
-    return {int(child) for child, parent, stat in rows if parent == str(pid) and "Z" not in stat}
-
-
-def is_running(pid):
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return bool(listed.stdout.strip()) and "Z" not in listed.stdout
+    running = {int(path.name): read_stat(path.name) for path in Path("/proc").glob("[0-9]*")}
+    return {child for child, stat in running.items() if stat and stat[1] == pid}
 
 
 MOMENTS = {
@@ -68,18 +73,20 @@ MOMENTS = {
 }
 
 
+@needs_proc
 def test_kill_9_costs_no_more_than_the_work_in_flight(tmp_path, tiny_zoo, capsys):
     folder = tmp_path / "zoo"
     for moment, has_come in MOMENTS.items():
         process = start(folder)
         wait_until(lambda: has_come(folder) or process.poll() is not None, moment)  # noqa: B023
-        assert process.poll() is None, process.stderr.read()
         workers = children_of(process.pid)
+        assert len(workers) >= 2 or moment == "begun"
         process.kill()
-        process.communicate()
-        wait_until(lambda: not any(map(is_running, workers)), "workers to go")  # noqa: B023
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors
+        wait_until(lambda: not any(map(read_stat, workers)), "workers to go")  # noqa: B023
     finished = Zoo.open(folder).shard_names()
-    assert len(finished) == 1
+    assert finished
     before = (folder / f"{finished[0]}.safetensors").stat().st_mtime_ns
 
     assert run(*BUILD, "--out", folder, "--workers", 1) == 0
@@ -90,6 +97,7 @@ def test_kill_9_costs_no_more_than_the_work_in_flight(tmp_path, tiny_zoo, capsys
     assert not list(folder.glob(".*")), "nothing of the killed jobs is left"
 
 
+@needs_proc
 @pytest.mark.parametrize("moment", ["begun", "trained"])
 def test_ctrl_c_ends_at_once_and_leaves_the_zoo_resumable(tmp_path, tiny_zoo, moment):
     folder = tmp_path / "zoo"
@@ -104,7 +112,7 @@ def test_ctrl_c_ends_at_once_and_leaves_the_zoo_resumable(tmp_path, tiny_zoo, mo
     *bar, line = errors.splitlines()
     assert line == "make-an-agent: interrupted; nothing that was finished is lost"
     assert len(bar) <= 1, errors
-    wait_until(lambda: not any(map(is_running, workers)), "workers to go")
+    wait_until(lambda: not any(map(read_stat, workers)), "workers to go")
 
     assert run(*BUILD, "--out", folder, "--workers", 1) == 0
     assert bytes_of(Zoo.open(folder)) == bytes_of(tiny_zoo)

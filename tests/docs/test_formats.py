@@ -35,7 +35,7 @@ def run(snippet, folder, epilogue=""):
 
 
 def test_every_snippet_is_tested_here():
-    words = ("savez", "minari", "behavior =", "safetensors.numpy", "safetensors.torch")
+    words = ("savez", "minari", "behavior =", "safetensors.numpy", "safetensors.torch", "zoo/")
     assert [find_snippet(word) for word in words] == SNIPPETS
     assert not any("makeanagent" in snippet for snippet in SNIPPETS)
 
@@ -108,3 +108,20 @@ def test_policies_without_the_package(tmp_path, library, epilogue):
         found = np.load(tmp_path / "found.npy")
         expected = [Policy(vector, spec).act(rows) for vector in parameters]
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_zoo_without_the_package(tmp_path, tiny_zoo):
+    (tmp_path / "zoo").symlink_to(tiny_zoo.folder)
+    run(
+        find_snippet("zoo/"),
+        tmp_path,
+        "np.savez('found.npz', policies=policies, qualified=qualified,"
+        " actions=actions_k, observations=observations_k)",
+    )
+    (shard,) = tiny_zoo.load_task("Reacher-v5")
+    with np.load(tmp_path / "found.npz") as found:
+        assert np.array_equal(found["qualified"], shard.qualified)
+        rows = shard.qualified & (shard.step == 30)
+        assert np.array_equal(found["policies"], shard.parameters[rows])
+        assert np.array_equal(found["actions"], shard.rollouts[4].actions)
+        assert np.array_equal(found["observations"], shard.rollouts[4].observations)

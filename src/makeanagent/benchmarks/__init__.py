@@ -1,1 +1,1 @@
-"""The experiments, one file each: every figure in the docs is a JSON file that one of these wrote."""
+"""The experiments, one file each: every figure in the docs comes from JSON that one of them wrote."""

@@ -38,7 +38,9 @@ def record_expert_prompts(
     Raises:
         InputError: the expert keeps failing.
     """
-    numbers = [range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)]
+    numbers = [
+        range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)
+    ]
     jobs = [(suite, task, part, tuple(noise_scales), window) for part in numbers]
     report = on_progress or (lambda amount: None)
     parts = run_jobs(pool, _record_experts, jobs, lambda _, part: report(len(part)))
@@ -90,7 +92,9 @@ def record_zoo_prompts(
         raise InputError(f"{zoo.folder}: no qualified policy of {task} in the held-out runs")
     # Evenly over runs and checkpoints, each prompt on a layout of its own.
     picked = parameters[np.linspace(0, len(parameters) - 1, count).astype(int)]
-    numbers = [range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)]
+    numbers = [
+        range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)
+    ]
     jobs = [
         (suite, task, part, picked[part.start : part.stop], zoo.spec, window) for part in numbers
     ]

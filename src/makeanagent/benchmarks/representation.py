@@ -1,5 +1,8 @@
-"""What autoencoder and embedding keep: weight error, action error and success side by side, and
-how well held-out prompts find their own outcome and their own task."""
+"""What autoencoder and embedding keep of policies and prompts that training held out.
+
+Weight error, action error and success side by side; and how well prompts find their own outcome and
+their own task.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -38,7 +41,7 @@ def run_representation(
         num_layouts: layouts on which originals and decoded policies are run.
         on_task: called with each task when it is done.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     where = layouts.VALIDATION[:num_layouts]
     for label, task in enumerate(data.tasks):
         members = torch.nonzero((data.task == label) & data.held_out).flatten()

@@ -1,5 +1,8 @@
-"""Speed: generation against the paper's architecture, batched against looped policies, rollouts
-against the simulator's ceiling, and start-up. Ratios are taken within one run."""
+"""Speed, as ratios within one run.
+
+Generation against the paper's architecture, batched against looped policies, rollouts against the
+simulator's ceiling, and start-up.
+"""
 
 import statistics
 import subprocess
@@ -143,9 +146,7 @@ def _time_rollouts(pool: Any, suite: Suite, task: str, policies: PolicyBatch) ->
     }
 
 
-def _time_simulator(
-    suite: Suite, task: str, policies: PolicyBatch, repeats: int
-) -> dict[str, Any]:
+def _time_simulator(suite: Suite, task: str, policies: PolicyBatch, repeats: int) -> dict[str, Any]:
     """One core's environment steps a second: physics alone, our step, and the policy with it."""
     environment = suite.make(task)
     policy = policies[0]

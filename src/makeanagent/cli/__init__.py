@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         # Python's own start-up may fail halfway on Ctrl-C, hence within the guard.
         verb = tyro.cli(
-            _Verb,  # type: ignore[arg-type]
+            _Verb,
             prog="make-an-agent",
             description="One demonstration in, working policy networks out.",
             args=arguments,

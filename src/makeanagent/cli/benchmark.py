@@ -156,6 +156,23 @@ class Representation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ZooQuality:
+    """How many of a zoo's policies are qualified on layouts outside their training."""
+
+    zoo: Path
+    out: Path = Path("benchmarks/results/zoo.json")
+
+    def run(self) -> None:
+        """Read the zoo's own scores, and write the figures."""
+        from makeanagent.artifacts import write_json
+        from makeanagent.benchmarks.zoo import describe_zoo
+        from makeanagent.zoo.store import Zoo
+
+        write_json(self.out, describe_zoo(Zoo.open(self.zoo)))
+        print(f"written: {self.out}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """Run an experiment and write its figures as JSON."""
 
@@ -163,6 +180,7 @@ class Benchmark:
         Annotated[Table4, tyro.conf.subcommand("table4")]
         | Annotated[Speed, tyro.conf.subcommand("speed")]
         | Annotated[Representation, tyro.conf.subcommand("representation")]
+        | Annotated[ZooQuality, tyro.conf.subcommand("zoo")]
     )
 
     def run(self) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PROMPTS = Path(__file__).parents[1] / "prompts"
 """Demonstrations that ship with the package, one a Meta-World task, made by `record`."""
-_DEFAULT_ENV = "metaworld/window-close-v3"
+_DEFAULT_ENV = "metaworld/door-open-v3"
 _HELD_OUT_PER_POLICY = 10
 _SHOWN_LAYOUTS = 10
 """New layouts on which the pictures show the policy ranked first."""
@@ -30,7 +30,7 @@ class Demo:
     """From one demonstration to policies, played on new layouts, with a report to look at."""
 
     env: str | None = None
-    "Task; by default the one that --prompt names, or metaworld/window-close-v3."
+    "Task; by default the one that --prompt names, or metaworld/door-open-v3."
     prompt: Path | None = None
     "Your own demonstration, an .npz file; by default the bundled one of the task."
     num: int = 20
@@ -78,7 +78,7 @@ class Demo:
 
         with _timed(seconds, "generate"):
             policies = generator.generate(demonstration, self.num, self.seed)
-        facts = self._describe(demonstration, generator)
+        facts = self._describe(demonstration, generator, task)
         self._save(demonstration, policies, generator)
         parameters = policies.parameters.numpy()
 
@@ -124,7 +124,7 @@ class Demo:
         print_evaluation(result)
         for name, text in facts.items():
             print(f"{name + ':':15}{text}")
-        parts = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+        parts = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items())
         print(f"time:          {sum(seconds.values()):.0f} s: {parts}")
         if film is None:
             print(film_text)
@@ -154,9 +154,11 @@ class Demo:
             )
         return Trajectory.load(path), f"{suite.name}/{task}"
 
-    def _describe(self, demonstration: "Trajectory", generator: "MakeAnAgent") -> dict[str, str]:
+    def _describe(
+        self, demonstration: "Trajectory", generator: "MakeAnAgent", task: str
+    ) -> dict[str, str]:
         """Where everything came from, for people."""
-        first = demonstration.first_success
+        first, tasks = demonstration.first_success, generator.config.tasks
         outcome = (
             f"success at step {first}"
             if first
@@ -165,7 +167,8 @@ class Demo:
         return {
             "demonstration": f"{self.prompt or 'bundled'}, of {demonstration.env_id or 'no task'},"
             f" by {demonstration.source or 'someone'}, {len(demonstration)} steps, {outcome}",
-            "generator": f"{self.generator}, SHA-256 {str(generator.fingerprint)[:16]}",
+            "generator": f"{self.generator}, SHA-256 {str(generator.fingerprint)[:16]}, trained on"
+            f" {len(tasks)} tasks, {'this one among them' if task in tasks else 'not on this one'}",
             "policies": f"{self.num} of {generator.config.spec.num_parameters:,} parameters,"
             f" seed {self.seed}, in {self.out / 'policies'}",
         }

@@ -20,7 +20,7 @@ class _CountColumn(ProgressColumn):
         total = round(task.total or 0)
         if total <= 1:
             return Text("")
-        done = int(task.completed + 1e-6)  # Fractions may sum to just below a whole.
+        done = int(task.completed + 1e-6)
         return Text(f"{done:>{len(str(total))}}/{total}", style="progress.download")
 
 
@@ -63,7 +63,9 @@ def show_progress(text: str, total: float, completed: float = 0) -> Iterator[Cal
         def advance(amount: float = 1, description: str | None = None) -> None:
             bar.update(task, advance=amount, description=description or text)
             done = bar.tasks[task].completed
-            if done > completed:
+            if total - done < 1e-6:  # Fractions may sum to just below the whole.
+                bar.update(task, completed=total)
+            elif done > completed:
                 now = monotonic()
                 bar.update(task, end=now + (now - begin) * (total - done) / (done - completed))
 

@@ -238,7 +238,7 @@ class MetaWorldEnvironment:
         return observation, bool(info["success"]), env.curr_path_length >= self.horizon
 
     def step_physics(self) -> None:
-        """Advance MuJoCo alone by one environment step: the ceiling that benchmarks compare with."""
+        """Advance MuJoCo alone by one step of the environment: the ceiling for benchmarks."""
         self._mj_step(self._model, self._data, self._env.frame_skip)
 
     def _observe(self) -> np.ndarray:

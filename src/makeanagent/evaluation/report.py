@@ -57,6 +57,7 @@ table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabu
 th, td { text-align: left; font-weight: 400; padding: .3rem 1.4rem .3rem 0; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 td.number { text-align: right; }
+th, td.number { white-space: nowrap; }
 code { font: .9em ui-monospace, "SF Mono", Consolas, monospace; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); font-size: .9rem; margin-top: .8rem; }
 """

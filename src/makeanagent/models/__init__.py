@@ -1,0 +1,1 @@
+"""Networks and losses: autoencoder, behaviour embedding, denoisers; no simulator."""

@@ -126,9 +126,7 @@ def input_moments(parameters: Tensor, spec: PolicySpec, states: Tensor) -> dict[
     return moments
 
 
-def output_sensitivities(
-    parameters: Tensor, spec: PolicySpec, states: Tensor
-) -> dict[str, float]:
+def output_sensitivities(parameters: Tensor, spec: PolicySpec, states: Tensor) -> dict[str, float]:
     """How far the action moves with a layer's output: root mean square of the gradient.
 
     Args:
@@ -150,9 +148,7 @@ def output_sensitivities(
         # A random projection of the actions: its gradient's mean square is the Jacobian's.
         signs = torch.where(torch.rand_like(action) < 0.5, -1.0, 1.0)
         names = [name for name in outputs if name != "log_std"]
-        gradients = torch.autograd.grad(
-            (action * signs).sum(), [outputs[name] for name in names]
-        )
+        gradients = torch.autograd.grad((action * signs).sum(), [outputs[name] for name in names])
     scales = {
         name: gradient.square().mean().sqrt().item()
         for name, gradient in zip(names, gradients, strict=True)
@@ -204,11 +200,12 @@ def fit_closed_form(
         _, _, basis = torch.svd_lowrank(weighted, q=min(dim, *weighted.shape), niter=4)
         basis = nn.functional.pad(basis, (0, dim - basis.shape[1]))
         latents.append(weighted @ basis)
-        encoder, decoder = autoencoder.encoders[index], autoencoder.decoders[index]
         # Both maps act on plain weights: the metric is folded into them.
         shifted = [layer._replace(start=layer.start - group.start) for layer in members]
-        encoder.weight.data.copy_(_apply(basis.T, shifted, roots))
-        decoder.weight.data.copy_(_apply(basis.T, shifted, inverses).T)
+        encoder = autoencoder.encoders[index].get_parameter("weight")
+        encoder.copy_(_apply(basis.T, shifted, roots))
+        decoder = autoencoder.decoders[index].get_parameter("weight")
+        decoder.copy_(_apply(basis.T, shifted, inverses).T)
     autoencoder.scale.copy_(torch.stack(latents, dim=1).std())
 
 

@@ -18,7 +18,7 @@ class BehaviorConfig:
     embedding_dim: int = 128
     "Width of h and of v."
     input_noise: float = 0.05
-    "Noise on normalised inputs while training, as the prompts of a zoo are few."
+    "Standard deviation of noise on normalised inputs in training, as a zoo's prompts are few."
 
 
 PAPER_BEHAVIOR = BehaviorConfig(hidden_dim=1024, input_noise=0.0)
@@ -70,24 +70,28 @@ class BehaviorEmbedding(nn.Module):
             getattr(self, f"{name}_std").copy_(data.std(dim=0) + floor)
 
     def forward(
-        self, behavior: Tensor, outcome: Tensor, noise: float = 0.0
+        self, behavior: Tensor, outcome: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
         """Embeddings h and v, `[N, embedding_dim]` each.
 
         Args:
             behavior: `[N, behavior_dim]`.
             outcome: `[N, outcome_dim]`.
-            noise: standard deviation of noise on the normalised inputs.
+            generator: while training, the source of the noise on the normalised inputs.
         """
         behavior = (behavior - self.behavior_mean) / self.behavior_std
         outcome = (outcome - self.outcome_mean) / self.outcome_std
-        if noise > 0:
-            behavior = behavior + noise * torch.randn_like(behavior)
-            outcome = outcome + noise * torch.randn_like(outcome)
+        if generator is not None:
+            behavior = self._add_noise(behavior, generator)
+            outcome = self._add_noise(outcome, generator)
         scale = self.config.embedding_dim**0.5
         h = nn.functional.normalize(self.behavior_network(behavior), dim=1) * scale
         v = nn.functional.normalize(self.outcome_network(outcome), dim=1) * scale
         return h, v
+
+    def _add_noise(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(inputs.shape, generator=generator, device=inputs.device)
+        return inputs + self.config.input_noise * noise
 
     def similarity(self, h: Tensor, v: Tensor) -> Tensor:
         """Bilinear scores h_i^T W v_j, `[N, N]` (equation 7)."""

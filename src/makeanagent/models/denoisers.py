@@ -118,6 +118,28 @@ class _ConvolutionBlock(nn.Module):
         return self.second(self.first(x) * (1 + scale) + shift) + self.shortcut(x)
 
 
+class _Level(nn.Module):
+    """One level of the U-Net: two blocks, then a change of length or none."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        context_dim: int,
+        config: DenoiserConfig,
+        resample: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.first = _ConvolutionBlock(in_channels, out_channels, context_dim, config)
+        self.second = _ConvolutionBlock(out_channels, out_channels, context_dim, config)
+        self.resample = resample or nn.Identity()
+
+    def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Features before and after the change of length."""
+        x = self.second(self.first(x, context), context)
+        return x, self.resample(x)
+
+
 class UNetDenoiser(nn.Module):
     """The paper's 1-D convolutional U-Net with the condition through FiLM (section 3, table 3).
 
@@ -130,53 +152,34 @@ class UNetDenoiser(nn.Module):
     ) -> None:
         super().__init__()
         length, channels = latent_shape
-        time_dim = config.time_dim
+        widths, time_dim = config.widths, config.time_dim
         self.time_dim = time_dim
         self.time = nn.Sequential(
             nn.Linear(time_dim, 4 * time_dim), nn.Mish(), nn.Linear(4 * time_dim, time_dim)
         )
         context_dim = time_dim + condition_dim
-        widths = (channels, *config.widths)
+        halves = []
+        for _ in widths[1:]:
+            halves.append(length % 2 == 0)
+            length = length // 2 if halves[-1] else length
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        halved = []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
-            last = len(self.down) == len(config.widths) - 1
-            halve = not last and length % 2 == 0
-            halved.append(halve)
-            length = length // 2 if halve else length
-            self.down.append(
-                nn.ModuleList(
-                    [
-                        _ConvolutionBlock(fan_in, fan_out, context_dim, config),
-                        _ConvolutionBlock(fan_out, fan_out, context_dim, config),
-                        nn.Conv1d(fan_out, fan_out, 3, 2, 1) if halve else nn.Identity(),
-                    ]
-                )
+        for level, width in enumerate(widths):
+            shrink = (
+                nn.Conv1d(width, width, 3, 2, 1) if level < len(halves) and halves[level] else None
             )
-        top = config.widths[-1]
-        self.middle = nn.ModuleList(
-            [_ConvolutionBlock(top, top, context_dim, config) for _ in range(2)]
-        )
-        # From the deepest level up; each level first undoes what the one below it halved.
-        for level in range(len(config.widths) - 1, 0, -1):
-            fan_in, fan_out = config.widths[level], config.widths[level - 1]
-            self.up.append(
-                nn.ModuleList(
-                    [
-                        _ConvolutionBlock(2 * fan_in, fan_out, context_dim, config),
-                        _ConvolutionBlock(fan_out, fan_out, context_dim, config),
-                        nn.ConvTranspose1d(fan_out, fan_out, 4, 2, 1)
-                        if halved[level - 1]
-                        else nn.Identity(),
-                    ]
-                )
-            )
-        first = config.widths[0]
+            fan_in = widths[level - 1] if level > 0 else channels
+            self.down.append(_Level(fan_in, width, context_dim, config, shrink))
+        self.middle = _Level(widths[-1], widths[-1], context_dim, config)
+        # From the deepest level up; each undoes what the level above it halved on the way down.
+        for level in range(len(widths) - 1, 0, -1):
+            width = widths[level - 1]
+            grow = nn.ConvTranspose1d(width, width, 4, 2, 1) if halves[level - 1] else None
+            self.up.append(_Level(2 * widths[level], width, context_dim, config, grow))
         self.head = nn.Sequential(
-            nn.Conv1d(first, first, config.kernel_size, padding=config.kernel_size // 2),
-            nn.GroupNorm(config.norm_groups, first),
+            nn.Conv1d(widths[0], widths[0], config.kernel_size, padding=config.kernel_size // 2),
+            nn.GroupNorm(config.norm_groups, widths[0]),
             nn.Mish(),
-            nn.Conv1d(first, channels, 1),
+            nn.Conv1d(widths[0], channels, 1),
         )
 
     def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
@@ -184,14 +187,12 @@ class UNetDenoiser(nn.Module):
         context = torch.cat([self.time(embed_time(timesteps, self.time_dim)), condition], dim=1)
         x = latents.transpose(1, 2)
         skips = []
-        for first, second, shrink in self.down:  # type: ignore[misc]
-            x = second(first(x, context), context)
-            skips.append(x)
-            x = shrink(x)
-        for block in self.middle:
-            x = block(x, context)
-        for first, second, grow in self.up:  # type: ignore[misc]
-            x = grow(second(first(torch.cat([x, skips.pop()], dim=1), context), context))
+        for level in self.down:
+            skip, x = level(x, context)
+            skips.append(skip)
+        _, x = self.middle(x, context)
+        for level in self.up:
+            _, x = level(torch.cat([x, skips.pop()], dim=1), context)
         return self.head(x).transpose(1, 2)
 
 
@@ -199,5 +200,6 @@ def build_denoiser(
     latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
 ) -> MLPDenoiser | UNetDenoiser:
     """The denoiser that `config` describes."""
-    kind = {"mlp": MLPDenoiser, "unet": UNetDenoiser}[config.kind]
-    return kind(latent_shape, condition_dim, config)
+    if config.kind == "unet":
+        return UNetDenoiser(latent_shape, condition_dim, config)
+    return MLPDenoiser(latent_shape, condition_dim, config)

@@ -60,9 +60,7 @@ def train_autoencoder(
     if first_step == 0 and config.closed_form:
         _fit_linear_optimum(autoencoder, parameters, states, generator)
 
-    num_steps = count_steps(
-        config.num_steps, config.num_epochs, len(parameters), config.batch_size
-    )
+    num_steps = count_steps(config.num_steps, config.num_epochs, len(parameters), config.batch_size)
     steps_per_epoch = -(-len(parameters) // config.batch_size)
     spread = (parameters - parameters.mean(dim=0)).square().mean()
     for step in range(first_step, num_steps):
@@ -94,7 +92,10 @@ def train_autoencoder(
 
 
 def _fit_linear_optimum(
-    autoencoder: ParameterAutoencoder, parameters: Tensor, states: Tensor, generator: torch.Generator
+    autoencoder: ParameterAutoencoder,
+    parameters: Tensor,
+    states: Tensor,
+    generator: torch.Generator,
 ) -> None:
     spec = autoencoder.spec
     order = torch.randperm(len(parameters), generator=generator, device=parameters.device)

@@ -53,8 +53,7 @@ def train_behavior(
         rows = torch.randint(
             len(behavior), (config.batch_size,), generator=generator, device=device
         )
-        noise = config.model.input_noise
-        h, v = embedding(behavior[rows], outcome[rows], noise)
+        h, v = embedding(behavior[rows], outcome[rows], generator)
         loss = contrastive_loss(embedding.similarity(h, v))
         optimizer.zero_grad()
         loss.backward()

@@ -1,6 +1,7 @@
 """Training state on disk, so that a killed stage goes on where it was."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ class TrainingState:
     def __init__(
         self,
         path: Path,
-        modules: dict[str, nn.Module],
+        modules: Mapping[str, nn.Module],
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
         seconds: float,
@@ -39,7 +40,9 @@ class TrainingState:
         """Load the last state, if there is one, and return the step that it was taken after."""
         if not self._path.is_file():
             return 0
-        tensors = {name: torch.from_numpy(array) for name, array in read_tensors(self._path).items()}
+        tensors = {
+            name: torch.from_numpy(array) for name, array in read_tensors(self._path).items()
+        }
         try:
             for name, module in self._modules.items():
                 prefix = f"module.{name}."

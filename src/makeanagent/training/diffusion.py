@@ -139,6 +139,8 @@ def train_diffusion(
         config.num_steps, config.num_epochs, len(train.latents), config.batch_size
     )
     for step in range(first_step, num_steps):
+        if stale >= config.patience:
+            break
         factor = cosine_factor(step, num_steps, config.warmup_steps)
         optimizer.param_groups[0]["lr"] = config.learning_rate * factor
         rows = torch.randint(
@@ -154,9 +156,7 @@ def train_diffusion(
         values = {"loss": loss.item()}
         if config.action_weight > 0:
             few = slice(0, config.action_samples)
-            error = _action_error(
-                autoencoder, data, prediction[few], clean[few], states[few]
-            )
+            error = _action_error(autoencoder, data, prediction[few], clean[few], states[few])
             values["action_error"] = error.item()
             loss = loss + config.action_weight * error
         optimizer.zero_grad()
@@ -165,9 +165,7 @@ def train_diffusion(
         with torch.no_grad():
             # Young weights are averaged over a shorter past.
             decay = min(config.ema_decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(
-                list(ema.parameters()), list(denoiser.parameters()), 1 - decay
-            )
+            torch._foreach_lerp_(list(ema.parameters()), list(denoiser.parameters()), 1 - decay)
         if (step + 1) % config.validate_steps == 0 or step + 1 == num_steps:
             checks = _validate(ema, autoencoder, data, valid, config, seed)
             values |= checks
@@ -182,8 +180,6 @@ def train_diffusion(
             }
         log(step + 1, num_steps, values)
         state.save_if_due(step + 1)
-        if stale >= config.patience:
-            break
     return best.eval()
 
 
@@ -197,7 +193,9 @@ def _action_error(
     """Mean square difference of decoded policies' actions on states `[B, S, O]`."""
     with torch.no_grad():
         target = PolicyBatch(autoencoder.decode(clean), data.spec).act(states)
-    return (PolicyBatch(autoencoder.decode(predicted), data.spec).act(states) - target).square().mean()
+    return (
+        (PolicyBatch(autoencoder.decode(predicted), data.spec).act(states) - target).square().mean()
+    )
 
 
 @torch.no_grad()
@@ -229,9 +227,7 @@ def _validate(
     )
     return {
         "validation/loss": nn.functional.mse_loss(prediction, target).item(),
-        "validation/action_error": _action_error(
-            autoencoder, data, samples, clean, states
-        ).item(),
+        "validation/action_error": _action_error(autoencoder, data, samples, clean, states).item(),
         "validation/sample_rms": samples.square().mean().sqrt().item(),
         "validation/data_rms": clean.square().mean().sqrt().item(),
     }

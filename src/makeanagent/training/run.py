@@ -73,8 +73,8 @@ class TrainingRun:
             for name, value in _as_json(self._settings).items():
                 if found.get(name) != value:
                     raise InputError(
-                        f"{folder}: was begun with another {name}; use the same settings and zoo, or"
-                        " another folder"
+                        f"{folder}: was begun with another {name}; use the same settings and zoo,"
+                        " or another folder"
                     )
         elif folder.is_dir() and any(folder.iterdir()):
             raise InputError(f"{folder}: not empty and no training run; give an empty folder")
@@ -99,9 +99,7 @@ class TrainingRun:
         """Whether a stage's weights are there."""
         return self._weights(stage).is_file()
 
-    def train(
-        self, stage: Stage, device: str, on_progress: Callable[[int, int, str], Any]
-    ) -> None:
+    def train(self, stage: Stage, device: str, on_progress: Callable[[int, int, str], Any]) -> None:
         """Train one stage, or go on with it; a stage that is done stays as it is.
 
         Args:

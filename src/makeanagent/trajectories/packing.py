@@ -43,9 +43,7 @@ def unpack_trajectories(
                 f" {lengths.sum() + extra}"
             )
     ends = np.cumsum(lengths)[:-1]
-    observations = np.split(
-        arrays[f"{prefix}.observations"], ends + np.arange(1, len(lengths))
-    )
+    observations = np.split(arrays[f"{prefix}.observations"], ends + np.arange(1, len(lengths)))
     actions = np.split(arrays[f"{prefix}.actions"], ends)
     success = np.split(arrays[f"{prefix}.success"], ends)
     return [

@@ -1,0 +1,287 @@
+"""Write docs/results.md, and the results in the README, from the JSON files in benchmarks/results.
+
+python benchmarks/write_results.py          # write
+python benchmarks/write_results.py --check  # fail if what is written is not what they say
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+REPLICATE = """```bash
+make-an-agent zoo build --out runs/zoo --tasks seen
+make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \\
+    --config.num-checkpoints 8 --config.checkpoint-steps 150
+make-an-agent benchmark table4 --zoo runs/zoo --unseen-zoo runs/zoo_unseen
+make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/table4/seed-0
+make-an-agent benchmark speed
+make-an-agent benchmark zoo --zoo runs/zoo
+python benchmarks/write_results.py
+```"""
+
+
+def read(name: str) -> dict[str, Any]:
+    """One benchmark's figures."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Where and when figures were measured, in one line."""
+    provenance = result["provenance"]
+    machine, versions = provenance["machine"], provenance["versions"]
+    return (
+        f"*{provenance['created'][:10]}, commit `{(provenance['git_commit'] or 'none')[:10]}`,"
+        f" {machine['processor']} with {machine['num_cpus']} cores, torch {versions['torch']},"
+        f" Meta-World {versions['metaworld']}, MuJoCo {versions['mujoco']}.*"
+    )
+
+
+def share(value: float | None) -> str:
+    """A rate with two decimals."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def spread(cell: dict[str, Any]) -> str:
+    """Mean and standard deviation over training seeds."""
+    return f"{cell['mean']:.2f} ± {cell['std']:.2f}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_means(result: dict[str, Any]) -> str:
+    """Means over tasks, a row for each prompt source, seen and unseen."""
+    rows = [
+        [
+            f"{'seen' if mean['seen'] else 'unseen'} ({mean['num_tasks']} tasks)",
+            mean["source"],
+            f"**{share(mean['qualified'])}**",
+            share(mean["paper_qualified"]),
+            share(mean["lowest_qualified"]),
+            share(mean["top_5"]),
+            f"**{share(mean['first_sample'])}**",
+            share(mean["best_of_n"]),
+        ]
+        for mean in sorted(result["means"], key=lambda mean: (not mean["seen"], mean["source"]))
+    ]
+    header = [
+        "tasks",
+        "prompts",
+        "qualified",
+        "qualified, paper",
+        "lowest task",
+        "top 5",
+        "first sample, 50 layouts",
+        "best of 20, 50 layouts",
+    ]
+    return table(header, rows)
+
+
+def write_tasks(result: dict[str, Any], source: str) -> str:
+    """One row a task."""
+    rows = []
+    chosen = [row for row in result["rows"] if row["source"] == source]
+    for row in sorted(chosen, key=lambda row: (not row["seen"], row["task"])):
+        paper = row["paper"] or {}
+        rows.append(
+            [
+                row["task"].removesuffix("-v3"),
+                "seen" if row["seen"] else "unseen",
+                spread(row["qualified"]),
+                share(paper.get("qualified")),
+                spread(row["top_5"]),
+                share(paper.get("top_5")),
+                spread(row["top_10"]),
+                share(paper.get("top_10")),
+                spread(row["first_sample"]),
+                spread(row["best_of_n"]),
+            ]
+        )
+    header = [
+        "task",
+        "",
+        "qualified",
+        "paper",
+        "top 5",
+        "paper",
+        "top 10",
+        "paper",
+        "first sample",
+        "best of 20",
+    ]
+    return table(header, rows)
+
+
+def write_page() -> str:
+    """The whole of docs/results.md."""
+    table4, representation = read("table4"), read("representation")
+    speed, zoo = read("speed"), read("zoo")
+    seeds = table4["rows"][0]["num_seeds"]
+    generation, batch, rollouts = speed["generation"], speed["batch"], speed["rollouts"]
+    retrieval = representation["embedding"]
+    return f"""# Results
+
+Written by `benchmarks/write_results.py` from the JSON files in `benchmarks/results`; do not edit.
+
+## Table 4: one generator from ten tasks, 100 prompts a task, {seeds} training seeds
+
+*Qualified*: success on 5 of 5 random layouts, share of 100 policies, no selection (the paper's
+appendix B.2). *Top 5*, *top 10*: the best policies, chosen on the scoring layouts themselves, as
+the paper does. *First sample*: the first policy from each prompt, unchosen, on 50 layouts of its
+own range (each policy plays 5 of them, each layout is played by 10). *Best of 20*: chosen on 5
+layouts and scored on 50 others. No layout serves two purposes.
+
+The paper's figures are for Meta-World v2 and prompts from partly trained SAC agents; ours are for
+v3 and the prompts that are named: *expert* are scripted experts with action noise 0, 0.1, 0.2 and
+0.3 by turns, *zoo* are rollouts of zoo policies of runs that training held out (for unseen tasks,
+of a zoo that was never trained on). They stand side by side as a yardstick, not as a like-for-like
+comparison.
+
+{write_means(table4)}
+
+{describe(table4)}
+
+### Expert prompts
+
+{write_tasks(table4, "expert")}
+
+### Zoo prompts
+
+{write_tasks(table4, "zoo")}
+
+## What the autoencoder keeps
+
+Held-out runs, {representation["autoencoder"][0]["num_policies"]} policies a task on
+{representation["autoencoder"][0]["num_layouts"]} validation layouts, before and after encoding and
+decoding.
+
+{
+        table(
+            ["task", "weight RMSE", "action RMSE", "success", "success, decoded"],
+            [
+                [
+                    row["task"].removesuffix("-v3"),
+                    f"{row['weight_rmse']:.4f}",
+                    f"{row['action_rmse']:.3f}",
+                    f"{row['success_original']:.3f}",
+                    f"{row['success_decoded']:.3f}",
+                ]
+                for row in representation["autoencoder"]
+            ],
+        )
+    }
+
+{describe(representation)}
+
+## What the behaviour embedding knows
+
+Of {retrieval["num_prompts"]} held-out expert demonstrations of all ten tasks,
+{retrieval["own_outcome_top_1"]:.0%} score their own outcome highest (chance:
+{retrieval["chance_own_outcome_top_1"]:.1%}), {retrieval["own_outcome_top_5"]:.0%} have it among
+their first five, and {retrieval["own_task_top_1"]:.0%} score an outcome of their own task highest.
+
+## The zoo
+
+{
+        table(
+            ["task", "policies", "runs", "qualified", "success", "expert"],
+            [
+                [
+                    row["task"].removesuffix("-v3"),
+                    str(row["num_policies"]),
+                    str(row["num_runs"]),
+                    f"{row['qualified_rate']:.3f}",
+                    f"{row['success_rate']:.3f}",
+                    f"{row['expert_success']:.2f}",
+                ]
+                for row in zoo["tasks"]
+            ],
+        )
+    }
+
+{describe(zoo)}
+
+## Speed
+
+{
+        table(
+            ["what", "figure"],
+            [
+                [
+                    "100 policies from 100 prompts, loaded generator",
+                    f"{generation['seconds']:.3f} s",
+                ],
+                [
+                    "the same by the paper's architecture, same run",
+                    f"{generation['paper_architecture_seconds']:.2f} s"
+                    f" ({generation['times_faster']:.0f} times slower)",
+                ],
+                [
+                    "one step of 100 policies, PolicyBatch against a loop over modules",
+                    f"{batch['batch_seconds'] * 1e3:.2f} ms against"
+                    f" {batch['loop_seconds'] * 1e3:.1f} ms ({batch['times_faster']:.0f} times)",
+                ],
+                [
+                    f"evaluation, all cores ({rollouts['task']})",
+                    f"{rollouts['rollouts_per_second']:.0f} rollouts/s,"
+                    f" {rollouts['steps_per_second']:.0f} steps/s",
+                ],
+                [
+                    "one core: physics alone, environment, policy and environment",
+                    f"{rollouts['physics_steps_per_second_per_core']:.0f},"
+                    f" {rollouts['environment_steps_per_second_per_core']:.0f},"
+                    f" {rollouts['policy_and_environment_steps_per_second_per_core']:.0f} steps/s",
+                ],
+                [
+                    "`import makeanagent`, `make-an-agent --help`",
+                    f"{speed['start_up']['import_seconds']:.2f} s,"
+                    f" {speed['start_up']['help_seconds']:.2f} s",
+                ],
+            ],
+        )
+    }
+
+Medians over {speed["repeats"]} repeats, by turns. {describe(speed)}
+
+## How to replicate
+
+On two cores the zoo takes about a quarter of an hour, a training run a few minutes, and Table 4
+about an hour; every command goes on where it was stopped.
+
+{REPLICATE}
+"""
+
+
+def write_readme(page: str) -> str:
+    """The README with its results brought up to date."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    table4 = read("table4")
+    return f"{before}{BEGIN}\n{write_means(table4)}\n\n{describe(table4)}\n{END}{after}"
+
+
+def main() -> int:
+    """Write both pages, or compare them with what would be written."""
+    readme = ROOT / "README.md"
+    pages = {ROOT / "docs" / "results.md": write_page(), readme: write_readme(readme.read_text())}
+    stale = [path for path, text in pages.items() if not path.is_file() or path.read_text() != text]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)}: not what benchmarks/results says; run {sys.argv[0]}")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages[path])
+        print(f"written: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""What a zoo holds: policies, runs, and how many are qualified on layouts outside training."""
+
+from typing import Any
+
+import numpy as np
+
+from makeanagent.artifacts import describe_provenance
+from makeanagent.zoo.store import Zoo
+
+
+def describe_zoo(zoo: Zoo) -> dict[str, Any]:
+    """One row a task, from the shards' own scores."""
+    rows = []
+    for task in zoo.tasks():
+        indices = [zoo.read_index(name) for name in zoo.shard_names()]
+        indices = [index for index in indices if index["task"] == task]
+        success = np.concatenate([np.array(index["success"], bool) for index in indices])
+        rows.append(
+            {
+                "task": task,
+                "num_policies": sum(index["num_policies"] for index in indices),
+                "num_runs": sum(len(set(index["run"])) for index in indices),
+                "num_score_layouts": success.shape[1],
+                "qualified_rate": float(success.all(axis=1).mean()),
+                "success_rate": float(success.mean()),
+                "expert_success": float(np.mean([index["expert_success"] for index in indices])),
+            }
+        )
+    return {
+        "benchmark": "zoo",
+        "recipe": zoo.header["recipe"],
+        "config": zoo.header["config"],
+        "seed": zoo.header["seed"],
+        "tasks": rows,
+        "zoo_provenance": zoo.header["provenance"],
+        "provenance": describe_provenance(),
+    }

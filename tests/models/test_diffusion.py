@@ -1,0 +1,96 @@
+import pytest
+import torch
+
+from makeanagent.models.denoisers import (
+    PAPER_DENOISER,
+    DenoiserConfig,
+    build_denoiser,
+    embed_time,
+)
+from makeanagent.models.diffusion import (
+    DiffusionConfig,
+    make_scheduler,
+    noise_latents,
+    sample_latents,
+)
+
+UNET = DenoiserConfig(kind="unet", widths=(16, 32, 64))
+MLP = DenoiserConfig(widths=(64, 64))
+
+
+@pytest.mark.parametrize("config", [MLP, UNET], ids=["mlp", "unet"])
+@pytest.mark.parametrize("groups", [1, 2, 3, 4])
+def test_denoisers_keep_the_latents_shape(config: DenoiserConfig, groups: int):
+    denoiser = build_denoiser((groups, 8), 5, config)
+    output = denoiser(torch.randn(3, groups, 8), torch.tensor([0, 50, 99]), torch.randn(3, 5))
+    assert output.shape == (3, groups, 8)
+
+
+@pytest.mark.parametrize("config", [MLP, UNET], ids=["mlp", "unet"])
+def test_denoisers_feel_time_and_condition(config: DenoiserConfig):
+    torch.manual_seed(0)
+    denoiser = build_denoiser((2, 8), 5, config)
+    for parameter in denoiser.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    latents, steps, condition = torch.randn(1, 2, 8), torch.tensor([10]), torch.randn(1, 5)
+    output = denoiser(latents, steps, condition)
+    assert not torch.allclose(output, denoiser(latents, steps + 40, condition))
+    assert not torch.allclose(output, denoiser(latents, steps, -condition))
+
+
+def test_paper_unet_has_the_papers_size():
+    with torch.device("meta"):
+        denoiser = build_denoiser((2, 1024), 256, PAPER_DENOISER)
+    assert 150e6 < sum(p.numel() for p in denoiser.parameters()) < 170e6
+
+
+def test_time_embeddings_tell_all_steps_apart():
+    embeddings = embed_time(torch.arange(100), 128)
+    distances = torch.cdist(embeddings, embeddings) + 10 * torch.eye(100)
+    assert distances.min() > 0.1
+
+
+@pytest.mark.parametrize("prediction", ["sample", "epsilon"])
+def test_a_perfect_denoiser_is_sampled_exactly(prediction: str):
+    """With a denoiser that knows the answer, DDIM must end on it (Song et al. 2021)."""
+    answer = torch.randn(4, 2, 8)
+    config = DiffusionConfig(prediction=prediction)
+    scheduler = make_scheduler(config)
+
+    def know(latents: torch.Tensor, steps: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        if prediction == "sample":
+            return answer
+        alpha = scheduler.alphas_cumprod[steps][:, None, None]
+        return (latents - alpha.sqrt() * answer) / (1 - alpha).sqrt()
+
+    samples = sample_latents(know, scheduler, torch.zeros(4, 1), (2, 8), 10)
+    torch.testing.assert_close(samples, answer, atol=1e-3, rtol=1e-3)
+
+
+def test_noise_grows_with_the_timestep():
+    scheduler = make_scheduler(DiffusionConfig())
+    generator = torch.Generator().manual_seed(0)
+    noisy, steps, noise = noise_latents(scheduler, torch.ones(4000, 2, 8), generator)
+    share = ((noisy - torch.ones_like(noisy)).square().mean(dim=(1, 2))).sqrt()
+    assert share[steps < 10].mean() < 0.3 < 1.0 < share[steps > 90].mean()
+    assert noise.std().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_both_denoisers_learn_two_clusters():
+    """A learning test: the condition says which of two latents is right."""
+    targets = torch.stack([torch.full((2, 8), -1.0), torch.full((2, 8), 1.0)])
+    scheduler = make_scheduler(DiffusionConfig())
+    for config in (MLP, UNET):
+        torch.manual_seed(0)
+        denoiser = build_denoiser((2, 8), 2, config)
+        optimizer = torch.optim.Adam(denoiser.parameters(), 2e-3)
+        for _ in range(150):
+            which = torch.randint(2, (32,))
+            condition = torch.nn.functional.one_hot(which, 2).float()
+            noisy, steps, _ = noise_latents(scheduler, targets[which])
+            loss = (denoiser(noisy, steps, condition) - targets[which]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        samples = sample_latents(denoiser, scheduler, torch.eye(2), (2, 8), 10)
+        assert (samples - targets).abs().mean() < 0.2, config.kind
