@@ -13,17 +13,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
-REPLICATE = """```bash
-make-an-agent zoo build --out runs/zoo --tasks seen
-make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \\
-    --config.num-checkpoints 8 --config.checkpoint-steps 150
-make-an-agent benchmark table4 --zoo runs/zoo --unseen-zoo runs/zoo_unseen
-make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/table4/seed-0
-make-an-agent benchmark speed
-make-an-agent benchmark zoo --zoo runs/zoo
-python benchmarks/write_results.py
-```"""
-
 
 def read(name: str) -> dict[str, Any]:
     """One benchmark's figures."""
@@ -256,7 +245,10 @@ Medians over {speed["repeats"]} repeats, by turns. {describe(speed)}
 On two cores the zoo takes about a quarter of an hour, a training run a few minutes, and Table 4
 about an hour; every command goes on where it was stopped.
 
-{REPLICATE}
+```bash
+make test                 # or whatever else has set up .venv
+benchmarks/replicate.sh
+```
 """
 
 

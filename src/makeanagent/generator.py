@@ -108,6 +108,8 @@ class MakeAnAgent(nn.Module):
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
+        # Made here, as importing diffusers takes longer than generating.
+        self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
         "SHA-256 of the weights' file that it was loaded from."
         self.requires_grad_(False)
@@ -140,13 +142,12 @@ class MakeAnAgent(nn.Module):
             raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
         condition = self.embed(prompts)
         rows = torch.arange(num_policies, device=condition.device) % len(prompts)
-        config = self.config.diffusion
         latents = sample_latents(
             self.denoiser,
-            make_scheduler(config),
+            self._scheduler,
             condition[rows],
             self.autoencoder.latent_shape,
-            config.sample_steps,
+            self.config.diffusion.sample_steps,
             torch.Generator().manual_seed(seed),
         )
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)

@@ -85,7 +85,7 @@ def record_zoo_prompts(
     """
     vectors = []
     for shard in zoo.load_task(task):
-        kept_runs = np.unique(shard.run)[-held_out_runs:]
+        kept_runs = np.unique(shard.run[shard.qualified])[-held_out_runs:]
         vectors.append(shard.parameters[shard.qualified & np.isin(shard.run, kept_runs)])
     parameters = np.concatenate(vectors)
     if len(parameters) == 0:

@@ -83,7 +83,8 @@ def load_training_data(
             if max_policies is not None and len(keep) > max_policies // len(shards):
                 picked = np.linspace(0, len(keep) - 1, max(1, max_policies // len(shards)))
                 keep = keep[picked.astype(int)]
-            runs = np.unique(shard.run)
+            # Of the runs that have qualified policies; one of them at least stays for training.
+            runs = np.unique(shard.run[keep])
             kept_runs = runs[len(runs) - min(held_out_runs, len(runs) - 1) :]
             parameters.append(shard.parameters[keep])
             labels += [label] * len(keep)

@@ -1,0 +1,161 @@
+"""The artifact: what ships, what loading refuses, and what goes to the hub."""
+
+import json
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+
+from makeanagent.environments import find_suite, layouts
+from makeanagent.errors import InputError
+from makeanagent.evaluation.rollouts import score_policies
+from makeanagent.generator import PRETRAINED, GeneratorConfig, MakeAnAgent, find_generator
+from makeanagent.models.autoencoder import AutoencoderConfig
+from makeanagent.models.behavior import BehaviorConfig
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.parallel import open_pool
+from makeanagent.policies import PolicySpec
+from makeanagent.trajectories import Trajectory
+
+PROMPTS = PRETRAINED.parent / "prompts"
+CONFIG = GeneratorConfig(
+    spec=PolicySpec(observation_dim=10, action_dim=2, hidden=(8, 8)),
+    autoencoder=AutoencoderConfig(latent_dim=4),
+    behavior=BehaviorConfig(hidden_dim=8, embedding_dim=4),
+    denoiser=DenoiserConfig(widths=(8,), time_dim=8),
+)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    MakeAnAgent(CONFIG).save_pretrained(tmp_path / "generator")
+    return tmp_path / "generator"
+
+
+@pytest.fixture(scope="module")
+def bundled() -> MakeAnAgent:
+    return MakeAnAgent.from_pretrained("metaworld")
+
+
+def make_prompt(steps: int = 60, width: int = 10) -> Trajectory:
+    rng = np.random.default_rng(0)
+    return Trajectory(
+        observations=rng.normal(size=(steps + 1, width)),
+        actions=rng.normal(size=(steps, 2)),
+        success=np.arange(steps) > 40,
+        name="mine.npz",
+    )
+
+
+def test_the_bundled_generator_is_small_and_of_the_ten_seen_tasks(bundled):
+    size = sum(path.stat().st_size for path in (PRETRAINED / "metaworld").iterdir())
+    assert size < 40e6
+    assert bundled.config.tasks == tuple(sorted(find_suite("metaworld").groups["seen"]))
+
+
+def test_the_bundled_generator_opens_a_door_from_one_demonstration(bundled):
+    policies = bundled.generate(Trajectory.load(PROMPTS / "door-open-v3.npz"), num_policies=3)
+    with open_pool(1) as pool:
+        success = score_policies(
+            pool,
+            find_suite("metaworld"),
+            "door-open-v3",
+            policies.parameters.numpy(),
+            policies.spec,
+            layouts.VALIDATION[:4],
+        ).success
+    assert success.mean() > 0.8
+
+
+def test_its_decoder_and_embedding_are_those_of_its_config(bundled):
+    policies = bundled.generate(Trajectory.load(PROMPTS / "reach-v3.npz"))
+    assert policies.parameters.shape == (1, 22_664)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
+def test_an_altered_or_missing_file_is_named(folder, name):
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}: altered"):
+        MakeAnAgent.from_pretrained(folder)
+    path.unlink()
+    with pytest.raises(InputError, match=f"{name}: missing"):
+        MakeAnAgent.from_pretrained(folder)
+
+
+def test_other_schema_versions_are_refused(folder):
+    from makeanagent.artifacts import write_manifest
+
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
+    write_manifest(folder)
+    with pytest.raises(InputError, match="schema version 99"):
+        MakeAnAgent.from_pretrained(folder)
+
+
+def test_weights_of_another_config_are_refused(folder):
+    from makeanagent.artifacts import write_manifest
+
+    config = json.loads((folder / "config.json").read_text())
+    config["autoencoder"]["latent_dim"] = 5
+    (folder / "config.json").write_text(json.dumps(config))
+    write_manifest(folder)
+    with pytest.raises(InputError, match="does not fit config.json"):
+        MakeAnAgent.from_pretrained(folder)
+
+
+def test_unusable_prompts_are_refused():
+    generator = MakeAnAgent(CONFIG)
+    with pytest.raises(InputError, match="mine.npz: 'observations' are 11 wide; .* reads 10"):
+        generator.generate(make_prompt(width=11))
+    with pytest.raises(InputError, match="30 steps are too few"):
+        generator.generate(make_prompt(steps=30))
+    with pytest.raises(InputError, match="no demonstration"):
+        generator.generate([])
+    with pytest.raises(InputError, match="0 policies"):
+        generator.generate(make_prompt(), 0)
+
+
+def test_a_folder_with_files_is_not_overwritten(folder):
+    with pytest.raises(InputError, match="not empty"):
+        MakeAnAgent(CONFIG).save_pretrained(folder)
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(InputError, match="nothing: no such generator; bundled are metaworld"):
+        find_generator("nothing")
+
+
+def test_a_hub_id_is_fetched(folder, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name: str(folder))
+    assert MakeAnAgent.from_pretrained("someone/something").config == CONFIG
+
+
+def test_an_unreachable_hub_is_one_line(monkeypatch):
+    def fail(name: str) -> str:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("no network\nand more")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(InputError, match="not to be had from the hub: no network$"):
+        find_generator("someone/something")
+
+
+def test_what_is_pushed_can_be_loaded(tmp_path, monkeypatch):
+    class Hub:
+        def create_repo(self, repo_id: str, private: bool, exist_ok: bool) -> None:
+            assert (repo_id, private, exist_ok) == ("someone/something", True, True)
+
+        def upload_folder(self, repo_id: str, folder_path: Path) -> str:
+            shutil.copytree(folder_path, tmp_path / "hub")
+            return f"hub/{repo_id}"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    generator = MakeAnAgent(CONFIG)
+    assert generator.push_to_hub("someone/something", private=True) == "hub/someone/something"
+    copy = MakeAnAgent.from_pretrained(tmp_path / "hub")
+    prompt = make_prompt()
+    assert copy.generate(prompt).parameters.equal(generator.generate(prompt).parameters)
