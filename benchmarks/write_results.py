@@ -196,7 +196,11 @@ their first five, and {retrieval["own_task_top_1"]:.0%} score an outcome of thei
         )
     }
 
-{describe(zoo)}
+Built in {
+        zoo["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it; a generator's three
+stages (`train all`, `FAST`) took {representation["training_seconds"] / 60:.1f} minutes. {
+        describe(zoo)
+    }
 
 ## Speed
 

@@ -205,6 +205,16 @@ def describe_provenance() -> dict[str, Any]:
     }
 
 
+def seconds_between(begin: str, end: str) -> float:
+    """Time between two entries `created` of `describe_provenance`."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401
+    """The value as JSON gives it back: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
 def _processor_name() -> str | None:
     """The processor's model, where Linux tells it."""
     with contextlib.suppress(OSError):

@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance
+from makeanagent.artifacts import describe_provenance, seconds_between
 from makeanagent.zoo.store import Zoo
 
 
 def describe_zoo(zoo: Zoo) -> dict[str, Any]:
-    """One row a task, from the shards' own scores."""
-    rows = []
+    """One row a task, from the shards' own scores; the time is right if it was built in one go."""
+    rows, ends = [], []
     for task in zoo.tasks():
-        indices = [zoo.read_index(name) for name in zoo.shard_names()]
-        indices = [index for index in indices if index["task"] == task]
+        indices = list(zoo.read_indices(task).values())
+        ends += [index["provenance"]["created"] for index in indices]
         success = np.concatenate([np.array(index["success"], bool) for index in indices])
         rows.append(
             {
@@ -32,6 +32,7 @@ def describe_zoo(zoo: Zoo) -> dict[str, Any]:
         "config": zoo.header["config"],
         "seed": zoo.header["seed"],
         "tasks": rows,
+        "build_seconds": seconds_between(zoo.header["provenance"]["created"], max(ends)),
         "zoo_provenance": zoo.header["provenance"],
         "provenance": describe_provenance(),
     }

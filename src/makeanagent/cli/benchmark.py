@@ -151,7 +151,7 @@ class Representation:
                 self.num_layouts,
                 lambda task: advance(1, f"representation: {task}"),
             )
-        write_json(self.out, result)
+        write_json(self.out, result | {"training_seconds": run.training_seconds})
         print(f"written: {self.out}")
 
 

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from makeanagent.artifacts import (
+    as_json,
     describe_provenance,
     read_json,
     read_tensors,
+    seconds_between,
     write_json,
     write_tensors,
 )
@@ -70,7 +72,7 @@ class TrainingRun:
         if path.is_file():
             found = read_json(path)
             # Compared as JSON gives it back: tuples are lists there.
-            for name, value in _as_json(self._settings).items():
+            for name, value in as_json(self._settings).items():
                 if found.get(name) != value:
                     raise InputError(
                         f"{folder}: was begun with another {name}; use the same settings and zoo,"
@@ -167,6 +169,15 @@ class TrainingRun:
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return model.eval()
 
+    @property
+    def training_seconds(self) -> float:
+        """Time from the run's beginning to its generator; right if it was trained in one go."""
+        begin, end = (
+            read_json(self.folder / name)["provenance"]["created"]
+            for name in ("run.json", "generator/config.json")
+        )
+        return seconds_between(begin, end)
+
     def assemble_generator(self) -> MakeAnAgent:
         """Put the trained stages together."""
         config = self.config
@@ -224,10 +235,3 @@ class _Log:
         self._last |= values
         words = ", ".join(f"{name} {value:.4f}" for name, value in list(self._last.items())[:2])
         self._on_progress(step, num_steps, f"{self._stage}: {words}")
-
-
-def _as_json(value: Any) -> Any:  # noqa: ANN401
-    """The value as JSON gives it back."""
-    import json
-
-    return json.loads(json.dumps(value))

@@ -7,7 +7,7 @@ The JSON is written last: a shard without it does not count. `docs/formats.md` h
 
 import dataclasses
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from makeanagent.artifacts import (
+    as_json,
     check_schema,
     describe_provenance,
     hash_file,
@@ -147,7 +148,7 @@ class Zoo:
             "suite": suite,
             "spec": spec.to_dict(),
             "recipe": recipe,
-            "config": _to_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
+            "config": as_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
             "seed": seed,
             "num_steps": num_steps,
         }
@@ -318,12 +319,3 @@ def _find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]
         yield f"{len(shard.rollouts)} rollouts of {count} policies"
     if shard.success.ndim != 2:
         yield f"success {shard.success.shape}, expected [policies, layouts]"
-
-
-def _to_json(value: Any) -> Any:  # noqa: ANN401
-    """The value as JSON would give it back: tuples become lists."""
-    if isinstance(value, dict):
-        return {key: _to_json(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_to_json(item) for item in value]
-    return value
