@@ -1,5 +1,6 @@
 """The command line: verbs only; everything heavy is imported inside the verbs."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -43,4 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("make-an-agent: interrupted; nothing that was finished is lost", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); nothing more may be written, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
