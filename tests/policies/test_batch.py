@@ -201,3 +201,14 @@ def test_a_network_has_the_codecs_names_and_keeps_its_own_numbers():
 def test_a_network_of_another_length_is_refused():
     with pytest.raises(InputError, match="policy parameters: shape"):
         PolicyNetwork.from_vector(np.zeros(16, np.float32), SMALL)
+
+
+def test_parameters_written_in_place_are_seen():
+    spec = PolicySpec(observation_dim=3, action_dim=2, hidden=(4,), activations=("relu",))
+    batch = PolicyBatch(torch.randn(2, spec.num_parameters), spec)
+    observations = torch.randn(2, 5, 3)
+    before = batch.act(observations)
+    batch.parameters.mul_(2)
+    fresh = PolicyBatch(batch.parameters.clone(), spec).act(observations)
+    assert torch.equal(batch.act(observations), fresh)
+    assert not torch.equal(before, fresh)

@@ -35,6 +35,8 @@ class PolicyBatch:
             )
         self.parameters = parameters if parameters.ndim == 2 else parameters[None]
         self.spec = spec
+        self._copies: dict[str, tuple[Tensor, Tensor]] | None = None
+        self._copied_version = -1
 
     def __len__(self) -> int:
         """N, the number of policies."""
@@ -54,30 +56,52 @@ class PolicyBatch:
         """The policies one by one, in numpy."""
         return (self[index] for index in range(len(self)))
 
+    def _layers(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Bias `[N, 1, out]` and transposed weight `[N, in, out]` of each layer, by its name."""
+        parameters = self.parameters
+        if parameters.requires_grad or parameters.is_inference():
+            return self._split()
+        # Reading the weights is what a step costs: copies that lie in the order of the product
+        # are read half as long. They are made anew once the parameters were written to.
+        if self._copies is None or self._copied_version != parameters._version:
+            self._copied_version = parameters._version
+            self._copies = {
+                name: (bias.contiguous(), matrix.contiguous())
+                for name, (bias, matrix) in self._split().items()
+            }
+        return self._copies
+
+    def _split(self) -> dict[str, tuple[Tensor, Tensor]]:
+        layers = self.spec.layers
+        sizes = [size for layer in layers for size in (layer.fan_out * layer.fan_in, layer.fan_out)]
+        # One split, whose gradient is one concatenation; slices would each fill a whole [N, P].
+        pieces = self.parameters.split(sizes, dim=1)
+        return {
+            layer.name: (
+                bias[:, None],
+                weight.unflatten(1, (layer.fan_out, layer.fan_in)).transpose(1, 2),
+            )
+            for layer, weight, bias in zip(layers, pieces[::2], pieces[1::2], strict=True)
+        }
+
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor | None]:
         """Pre-squash mean and clamped log-std, `[N, B, O] -> [N, B, A]` each.
 
         The log-std is None where the spec has no such head.
         """
-        layers = self.spec.layers
-        sizes = [size for layer in layers for size in (layer.fan_out * layer.fan_in, layer.fan_out)]
-        # One split, whose gradient is one concatenation; slices would each fill a whole [N, P].
-        pieces = self.parameters.split(sizes, dim=1)
-        linear = {}
-        for layer, weight, bias in zip(layers, pieces[::2], pieces[1::2], strict=True):
-            matrix = weight.unflatten(1, (layer.fan_out, layer.fan_in)).transpose(1, 2)
-            linear[layer.name] = (bias[:, None], matrix)
+        layers = self._layers()
+        features = self._features(layers, observations)
+        mean = _apply(layers["mean"], features)
+        if "log_std" not in layers:
+            return mean, None
+        return mean, _apply(layers["log_std"], features).clamp(*LOG_STD_RANGE)
 
+    def _features(self, layers: dict[str, tuple[Tensor, Tensor]], observations: Tensor) -> Tensor:
+        """What the heads read, `[N, B, O] -> [N, B, hidden]`."""
         x = observations.to(self.parameters)
         for index, activation in enumerate(self.spec.activations):
-            bias, matrix = linear[f"linear{index + 1}"]
-            x = _ACTIVATIONS[activation](torch.baddbmm(bias, x, matrix))
-        bias, matrix = linear["mean"]
-        mean = torch.baddbmm(bias, x, matrix)
-        if "log_std" not in linear:
-            return mean, None
-        bias, matrix = linear["log_std"]
-        return mean, torch.baddbmm(bias, x, matrix).clamp(*LOG_STD_RANGE)
+            x = _ACTIVATIONS[activation](_apply(layers[f"linear{index + 1}"], x))
+        return x
 
     def act(
         self,
@@ -96,10 +120,19 @@ class PolicyBatch:
         """
         if observations.ndim == 2:
             observations = observations.expand(len(self), -1, -1)
-        action, log_std = self.forward(observations)
-        if not deterministic and log_std is not None:
+        if deterministic:
+            layers = self._layers()
+            action, log_std = _apply(layers["mean"], self._features(layers, observations)), None
+        else:
+            action, log_std = self.forward(observations)
+        if log_std is not None:
             noise = torch.randn(
                 action.shape, generator=generator, device=action.device, dtype=action.dtype
             )
             action = action + log_std.exp() * noise
         return torch.tanh(action) if self.spec.squash == "tanh" else action
+
+
+def _apply(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    bias, matrix = layer
+    return torch.baddbmm(bias, x, matrix)
