@@ -104,7 +104,7 @@ def load_training_data(
         held_out=torch.from_numpy(np.concatenate(held_out)),
         rollouts=_cut_prompts(rollouts, task_of, window, num_states),
         demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),
-        # Every eighth episode: all noise scales of the experts are among them, as they take turns.
+        # Every ninth episode: experts' noise scales take turns by four, so all are among them.
         demonstrations_held_out=torch.arange(len(demonstrations)) % 9 == 0,
     )
 

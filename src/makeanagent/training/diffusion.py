@@ -48,8 +48,12 @@ class _Pairs:
         device = rows.device
         chance, place = torch.rand((2, len(rows)), generator=generator, device=device)
         task = self.task[rows]
-        pick = self.first[task] + (place * self.count[task]).long()
-        expert = (chance < demonstration_share)[:, None]
+        if len(self.demonstration_conditions) == 0:
+            return self.latents[rows], self.rollout_conditions[rows], self.rollout_states[rows]
+        # A task of few demonstrations may have none among these: its rollouts stand in.
+        last = len(self.demonstration_conditions) - 1
+        pick = (self.first[task] + (place * self.count[task]).long()).clamp(max=last)
+        expert = ((chance < demonstration_share) & (self.count[task] > 0))[:, None]
         condition = torch.where(
             expert, self.demonstration_conditions[pick], self.rollout_conditions[rows]
         )
@@ -117,6 +121,8 @@ def train_diffusion(
     held_out, kept_demos = data.held_out, data.demonstrations_held_out
     train = _make_pairs(data, latents.cpu(), embed, ~held_out, ~kept_demos, device)
     valid = _make_pairs(data, latents.cpu(), embed, held_out, kept_demos, device)
+    if len(valid.latents) == 0:
+        valid = train  # A zoo of one run has none to hold out.
 
     condition_dim = train.rollout_conditions.shape[1]
     denoiser = build_denoiser(autoencoder.latent_shape, condition_dim, config.model).to(device)
