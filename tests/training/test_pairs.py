@@ -6,7 +6,7 @@ from makeanagent.training.diffusion import _Pairs
 
 
 def make_pairs(first: list[int], count: list[int]) -> _Pairs:
-    """Two tasks of two policies; conditions are -1 for rollouts, else the demonstration's number."""
+    """Two tasks of two policies; conditions are -1 for rollouts, else demonstration numbers."""
     num_demonstrations = sum(count)
     return _Pairs(
         latents=torch.arange(4.0)[:, None, None],
