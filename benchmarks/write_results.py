@@ -136,7 +136,8 @@ comparison.
 
 {write_means(table4)}
 
-{describe(table4)}
+{describe(table4)} Cells were filled by the code of commit
+{", ".join(f"`{commit[:10]}`" for commit in table4["cell_commits"])}.
 
 ### Expert prompts
 

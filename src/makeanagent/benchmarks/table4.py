@@ -142,6 +142,8 @@ def summarize_table4(folder: Path) -> dict[str, Any]:
             for seen in (True, False)
             if any(row["source"] == source and row["seen"] == seen for row in rows)
         ],
+        "generators_sha256": {str(cell["seed"]): cell["generator_sha256"] for cell in cells},
+        "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in cells}),
         "provenance": describe_provenance(),
     }
 
