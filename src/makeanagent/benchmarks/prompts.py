@@ -8,7 +8,7 @@ import numpy as np
 
 from makeanagent.environments import Act, Suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import add_action_noise, record_episode
+from makeanagent.evaluation.rollouts import add_action_noise, open_environment, record_episode
 from makeanagent.parallel import run_jobs
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
@@ -50,7 +50,7 @@ def record_expert_prompts(
 def _record_experts(
     suite: Suite, task: str, numbers: range, noise_scales: tuple[float, ...], window: PromptWindow
 ) -> list[Trajectory]:
-    environment, expert = suite.make(task), suite.expert(task)
+    environment, expert = open_environment(suite, task), suite.expert(task)
     recorded = []
     for number in numbers:
         scale = noise_scales[number % len(noise_scales)]
@@ -111,7 +111,7 @@ def _record_policies(
     spec: PolicySpec,
     window: PromptWindow,
 ) -> list[Trajectory]:
-    environment = suite.make(task)
+    environment = open_environment(suite, task)
     return [
         _record(environment, Policy(vector, spec), number, window, suite, task, "zoo")
         for number, vector in zip(numbers, parameters, strict=True)

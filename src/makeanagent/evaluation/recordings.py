@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from makeanagent.environments import Environment, Suite
-from makeanagent.evaluation.rollouts import record_episode
+from makeanagent.environments import Suite
+from makeanagent.evaluation.rollouts import open_environment, record_episode
 from makeanagent.parallel import run_jobs
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
@@ -43,16 +42,11 @@ def record_policies(
     return run_jobs(pool, _record, jobs, lambda *_: report(1))
 
 
-@lru_cache(maxsize=1)  # Simulators are large.
-def _cached_environment(suite: Suite, task: str) -> Environment:
-    return suite.make(task)
-
-
 def _record(
     suite: Suite, task: str, vector: np.ndarray, spec: PolicySpec, layout: int
 ) -> Trajectory:
     return record_episode(
-        _cached_environment(suite, task),
+        open_environment(suite, task),
         Policy(vector, spec),
         layout,
         min_steps=1,

@@ -95,7 +95,7 @@ def add_action_noise(act: Act, scale: float, rng: np.random.Generator) -> Act:
 
 # Few, since simulators are large, and since a suite may hash by identity: each job's copy is new.
 @lru_cache(maxsize=4)
-def _cached_environment(suite: Suite, task: str) -> Environment:
+def open_environment(suite: Suite, task: str) -> Environment:
     """A worker's simulator of a task: building one costs as much as many episodes."""
     return suite.make(task)
 
@@ -104,7 +104,7 @@ def _score_block(
     suite: Suite, task: str, parameters: np.ndarray, spec: PolicySpec, layouts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Success and steps `[n, l]` of policies `[n, P]` on layouts `[n, l]`."""
-    environment = _cached_environment(suite, task)
+    environment = open_environment(suite, task)
     policies = [Policy(vector, spec) for vector in parameters]
     success = np.zeros(layouts.shape, bool)
     num_steps = np.zeros(layouts.shape, int)
