@@ -1,6 +1,7 @@
 """Many policies that act at once by batched matrix products."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import overload
 
 import torch
@@ -11,10 +12,11 @@ from makeanagent.policies.codec import check_parameters
 from makeanagent.policies.policy import LOG_STD_RANGE, Policy
 from makeanagent.policies.spec import PolicySpec
 
+# In place, as each acts on a product that nobody else sees: a step is bound by memory.
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "elu": nn.functional.elu,
-    "relu": nn.functional.relu,
-    "tanh": torch.tanh,
+    "elu": partial(nn.functional.elu, inplace=True),
+    "relu": torch.relu_,
+    "tanh": torch.tanh_,
 }
 
 
@@ -130,7 +132,7 @@ class PolicyBatch:
                 action.shape, generator=generator, device=action.device, dtype=action.dtype
             )
             action = action + log_std.exp() * noise
-        return torch.tanh(action) if self.spec.squash == "tanh" else action
+        return torch.tanh_(action) if self.spec.squash == "tanh" else action
 
 
 def _apply(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
