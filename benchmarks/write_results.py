@@ -149,16 +149,23 @@ comparison.
 
 ## What the autoencoder keeps
 
-Held-out runs, {representation["autoencoder"][0]["num_policies"]} policies a task on
-{representation["autoencoder"][0]["num_layouts"]} validation layouts, before and after encoding and
-decoding.
+Policies before and after encoding and decoding: {
+        representation["autoencoder"][0]["num_policies"]
+    } a
+task of the runs that the autoencoder was trained on, and as many of the runs that training held out,
+on {
+        representation["autoencoder"][0]["num_layouts"]
+    } validation layouts. The largest loss of success is
+{representation["largest_success_loss"]["training"]:.3f} on training runs and
+{representation["largest_success_loss"]["held-out"]:.3f} on held-out ones.
 
 {
         table(
-            ["task", "weight RMSE", "action RMSE", "success", "success, decoded"],
+            ["task", "runs", "weight RMSE", "action RMSE", "success", "success, decoded"],
             [
                 [
                     row["task"].removesuffix("-v3"),
+                    row["runs"],
                     f"{row['weight_rmse']:.4f}",
                     f"{row['action_rmse']:.3f}",
                     f"{row['success_original']:.3f}",

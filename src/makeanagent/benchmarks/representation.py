@@ -6,6 +6,7 @@ their own task.
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from itertools import product
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ def run_representation(
     num_layouts: int,
     on_task: Callable[[str], Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure on held-out runs, on validation layouts.
+    """Measure on held-out runs and on training runs, on validation layouts.
 
     Args:
         pool: worker processes.
@@ -37,14 +38,15 @@ def run_representation(
         data: a zoo's policies.
         autoencoder: trained on the other runs.
         embedding: likewise.
-        num_policies: held-out policies of each task.
+        num_policies: policies of each task, held-out ones and as many trained-on ones.
         num_layouts: layouts on which originals and decoded policies are run.
         on_task: called with each task when it is done.
     """
     rows: list[dict[str, Any]] = []
     where = layouts.VALIDATION[:num_layouts]
-    for label, task in enumerate(data.tasks):
-        members = torch.nonzero((data.task == label) & data.held_out).flatten()
+    splits = {"held-out": data.held_out, "training": ~data.held_out}
+    for (label, task), (split, mask) in product(enumerate(data.tasks), splits.items()):
+        members = torch.nonzero((data.task == label) & mask).flatten()
         picked = members[torch.linspace(0, len(members) - 1, num_policies).long()]
         original = data.parameters[picked]
         with torch.no_grad():
@@ -59,6 +61,7 @@ def run_representation(
         rows.append(
             {
                 "task": task,
+                "runs": split,
                 "num_policies": len(picked),
                 "num_layouts": num_layouts,
                 "weight_rmse": (decoded - original).square().mean().sqrt().item(),
@@ -67,14 +70,19 @@ def run_representation(
                 "success_decoded": float(success[1]),
             }
         )
-        if on_task is not None:
+        if on_task is not None and split == "training":
             on_task(task)
     return {
         "benchmark": "representation",
         "autoencoder": rows,
-        "largest_success_loss": max(
-            row["success_original"] - row["success_decoded"] for row in rows
-        ),
+        "largest_success_loss": {
+            split: max(
+                row["success_original"] - row["success_decoded"]
+                for row in rows
+                if row["runs"] == split
+            )
+            for split in splits
+        },
         "embedding": measure_retrieval(data, embedding),
         "provenance": describe_provenance(),
     }
