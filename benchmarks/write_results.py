@@ -152,10 +152,8 @@ comparison.
 Policies before and after encoding and decoding: {
         representation["autoencoder"][0]["num_policies"]
     } a
-task of the runs that the autoencoder was trained on, and as many of the runs that training held out,
-on {
-        representation["autoencoder"][0]["num_layouts"]
-    } validation layouts. The largest loss of success is
+task of the runs that the autoencoder was trained on, and as many of the runs that were held out, on
+{representation["autoencoder"][0]["num_layouts"]} validation layouts. The largest loss of success is
 {representation["largest_success_loss"]["training"]:.3f} on training runs and
 {representation["largest_success_loss"]["held-out"]:.3f} on held-out ones.
 
