@@ -90,7 +90,3 @@ class TrainingState:
         """Write the state if the last writing is long enough ago."""
         if time.monotonic() - self._written >= self._seconds:
             self.save(step)
-
-    def finish(self) -> None:
-        """The stage's result is on disk: the state is no longer needed."""
-        self._path.unlink(missing_ok=True)
