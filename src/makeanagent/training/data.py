@@ -37,6 +37,8 @@ class TrainingData:
     "`[N, P]`."
     task: Tensor
     "int `[N]`: index of each policy's task."
+    run: Tensor
+    "int `[N]`: number of each policy's run; no two runs of the zoo share one."
     held_out: Tensor
     "bool `[N]`: policies of the runs that are kept for validation."
     rollouts: Prompts
@@ -74,6 +76,7 @@ def load_training_data(
     if not tasks:
         raise InputError(f"{zoo.folder}: the zoo holds no finished shard")
     parameters, labels, held_out = [], [], []
+    run_numbers, num_runs = [], 0
     rollouts, demonstrations = [], []
     demonstration_labels = []
     for label, task in enumerate(tasks):
@@ -88,6 +91,8 @@ def load_training_data(
             kept_runs = runs[len(runs) - min(held_out_runs, len(runs) - 1) :]
             parameters.append(shard.parameters[keep])
             labels += [label] * len(keep)
+            run_numbers.append(shard.run[keep] + num_runs)
+            num_runs += int(shard.run.max()) + 1
             held_out.append(np.isin(shard.run[keep], kept_runs))
             rollouts += [shard.rollouts[row] for row in keep]
             demonstrations += shard.demonstrations
@@ -101,6 +106,7 @@ def load_training_data(
         tasks=tasks,
         parameters=torch.from_numpy(np.concatenate(parameters)),
         task=task_of,
+        run=torch.from_numpy(np.concatenate(run_numbers)),
         held_out=torch.from_numpy(np.concatenate(held_out)),
         rollouts=_cut_prompts(rollouts, task_of, window, num_states),
         demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),

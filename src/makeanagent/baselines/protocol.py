@@ -1,0 +1,50 @@
+"""What the generator and every baseline have in common."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from makeanagent.errors import InputError
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.trajectories import Trajectory
+
+
+class PolicyGenerator(Protocol):
+    """From demonstrations to policies: the part of `MakeAnAgent` that benchmarks use."""
+
+    def generate(
+        self,
+        prompts: Trajectory | Sequence[Trajectory],
+        num_policies: int | None = None,
+        seed: int = 0,
+    ) -> PolicyBatch:
+        """Policies from demonstrations.
+
+        Args:
+            prompts: one demonstration or several; policy i is prompted by number i modulo their
+                count.
+            num_policies: policies in all; by default one for each demonstration.
+            seed: of everything random; the same seed gives the same policies.
+
+        Raises:
+            InputError: there is no demonstration, or one cannot be used.
+        """
+
+
+def assign_prompts(
+    prompts: Trajectory | Sequence[Trajectory], num_policies: int | None
+) -> tuple[list[Trajectory], Tensor]:
+    """The M demonstrations as a list, and the number of the one that prompts each policy, `[N]`.
+
+    Raises:
+        InputError: there is no demonstration, or no policy is asked for.
+    """
+    prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
+    if not prompts:
+        raise InputError("generate: no demonstration given")
+    num_policies = len(prompts) if num_policies is None else num_policies
+    if num_policies < 1:
+        raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
+    return prompts, torch.arange(num_policies) % len(prompts)
