@@ -173,6 +173,59 @@ class ZooQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Novelty:
+    """Whether generated policies are copies of training policies, and what the new ones achieve."""
+
+    zoo: Path
+    "Zoo that the generator was trained on."
+    generator: str = "metaworld"
+    tasks: tuple[str, ...] = ("seen", "unseen")
+    num_prompts: int = 20
+    num_layouts: int = 20
+    out: Path = Path("benchmarks/results/novelty.json")
+    figure: Path = Path("docs/images/novelty.png")
+    "Picture of performance against novelty, `.png` or `.svg`."
+
+    def run(self) -> None:
+        """Generate, compare, play, and write the figures and their picture."""
+        from makeanagent.artifacts import write_json
+        from makeanagent.benchmarks.novelty import NoveltyConfig, run_novelty
+        from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.progress import show_progress
+        from makeanagent.environments import find_suite
+        from makeanagent.environments.groups import expand_tasks
+        from makeanagent.errors import InputError
+        from makeanagent.evaluation.figures_novelty import draw_novelty, write_figure
+        from makeanagent.generator import MakeAnAgent
+        from makeanagent.parallel import open_pool
+        from makeanagent.zoo.store import Zoo
+
+        require_at_least("--num-prompts", self.num_prompts, 1)
+        require_at_least("--num-layouts", self.num_layouts, 1)
+        if self.figure.suffix not in (".png", ".svg"):
+            raise InputError(f"--figure {self.figure}: must end in .png or .svg")
+        zoo = Zoo.open(self.zoo)
+        suite = find_suite(zoo.suite)
+        tasks = expand_tasks(suite, self.tasks)
+        generator = MakeAnAgent.from_pretrained(self.generator)
+        config = NoveltyConfig(num_prompts=self.num_prompts, num_layouts=self.num_layouts)
+        # Each task counts twice: when its prompts are recorded, and when its policies have played.
+        with open_pool() as pool, show_progress("novelty: tasks", 2 * len(tasks)) as advance:
+            result = run_novelty(
+                pool,
+                suite,
+                zoo,
+                generator,
+                tasks,
+                config,
+                lambda task: advance(1, f"novelty: {task}"),
+            )
+        write_json(self.out, result)
+        write_figure(draw_novelty(result), self.figure)
+        print(f"written: {self.out}\nwritten: {self.figure}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """Run an experiment and write its figures as JSON."""
 
@@ -181,6 +234,7 @@ class Benchmark:
         | Annotated[Speed, tyro.conf.subcommand("speed")]
         | Annotated[Representation, tyro.conf.subcommand("representation")]
         | Annotated[ZooQuality, tyro.conf.subcommand("zoo")]
+        | Annotated[Novelty, tyro.conf.subcommand("novelty")]
     )
 
     def run(self) -> None:

@@ -1,0 +1,103 @@
+"""The picture of the novelty report: what generated policies achieve, and how new they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from makeanagent.artifacts import atomic_path
+from makeanagent.evaluation.figures import FAILURE, GOAL, INK, SUCCESS, figure_style
+
+_GREY = "#8a8f98"
+_GRID = "#dfe2e6"
+_REFERENCES = {
+    "checkpoint": ("any other one", ":"),
+    "run": ("another run", "--"),
+    "task": ("another task", "-."),
+}
+"""Reference levels, with what the nearest training policy is sought among, and their dashes."""
+
+
+@contextmanager
+def _file_style() -> Iterator[None]:
+    """The package's style on a white ground, with the page's grey put in."""
+    with figure_style():
+        matplotlib.rcParams.update(
+            {
+                "figure.facecolor": "white",
+                "axes.edgecolor": _GREY,
+                "xtick.color": _GREY,
+                "ytick.color": _GREY,
+                "grid.color": _GRID,
+                "svg.fonttype": "none",
+            }
+        )
+        yield
+
+
+def draw_novelty(result: dict[str, Any]) -> Figure:
+    """Success of each generated policy against its distance to the nearest training policy.
+
+    The vertical lines are medians among training policies. What lies above the bar and beyond the
+    result's novelty level, the shaded corner, is both good and new.
+
+    Args:
+        result: what `run_novelty` returned.
+    """
+    bar, level = result["config"]["success_bar"], result["novelty_level"]["action"]
+    rng = np.random.default_rng(0)
+    with _file_style():
+        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+        ax = figure.subplots()
+        lowest = np.inf
+        for seen, name, color, marker in (
+            (True, "seen tasks", SUCCESS, "o"),
+            (False, "unseen tasks", FAILURE, "^"),
+        ):
+            policies = [row["policies"] for row in result["tasks"] if row["seen"] == seen]
+            if not policies:
+                continue
+            distance = np.concatenate([group["action"] for group in policies])
+            success = np.concatenate([group["success"] for group in policies])
+            # Rates are multiples of one layout's share: spread a little, points show their number.
+            success = success + rng.uniform(-0.012, 0.012, len(success))
+            (group,) = (group for group in result["groups"] if group["seen"] == seen)
+            share = group["good_and_novel"]["action"]
+            label = name if share is None else f"{name}: {share:.0%} good and new"
+            ax.plot(distance, success, marker, color=color, alpha=0.55, ms=5, mew=0, label=label)
+            lowest = min(lowest, distance.min())
+        ax.axhline(bar, color=GOAL, lw=1.2, label=f"good: success of {bar:g} or more")
+        for reference, (text, dashes) in _REFERENCES.items():
+            median = result["references"][reference]["action"]["median"]
+            if median is not None:
+                label = f"a training policy to {text}: {median:.2g}"
+                ax.axvline(median, color=INK, lw=1.2, ls=dashes, label=label)
+                lowest = min(lowest, median)
+        # Exact copies have no place on a logarithmic axis.
+        if lowest > 0:
+            ax.set_xscale("log")
+        ax.set_xlim(ax.get_xlim())
+        ax.set_ylim(-0.04, 1.04)
+        if level is not None:
+            ax.fill_between([level, ax.get_xlim()[1]], bar, 1.04, color=GOAL, alpha=0.1, lw=0)
+        ax.set_xlabel("distance to the nearest training policy (mean absolute action difference)")
+        ax.set_ylabel(f"success on {result['config']['num_layouts']} layouts")
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Save a figure as the path's ending says, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    kind = path.suffix.removeprefix(".")
+    with _file_style(), atomic_path(path) as temporary:
+        figure.savefig(
+            temporary, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None
+        )
