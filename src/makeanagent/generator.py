@@ -30,6 +30,15 @@ from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencod
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
 from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample_latents
+from makeanagent.models.familiarity import Familiarity, FamiliarityConfig, FamiliarityScores
+from makeanagent.models.guidance import (
+    EVIDENCE_DIM,
+    GuidanceConfig,
+    gather_steps,
+    guide_latents,
+    measure_evidence,
+)
+from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
@@ -37,6 +46,12 @@ from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stac
 SCHEMA_VERSION = 1
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
+Prompt = Trajectory | Sequence[Trajectory]
+"""One demonstration, or several of one behaviour that prompt together."""
+_NOISE_SEED = 2**32
+"""Added to a seed, so that noise on conditions is another than that of the diffusion."""
+_TOGETHER = 32
+"""Policies that are guided or tried on demonstrations at once: more would leave the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +64,10 @@ class GeneratorConfig:
     behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    familiarity: FamiliarityConfig | None = None
+    "Of the warning for unfamiliar prompts, which not every generator has."
+    predictor: PredictorConfig | None = None
+    "Of the success predictor, which not every generator has."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -75,6 +94,10 @@ class GeneratorConfig:
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values |= {name: content[name] for name in ("condition", "suite")}
+            # Generators of the ten seen tasks were made before these two.
+            for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
+                if content.get(name) is not None:
+                    values[name] = kind(**content[name])
             return cls(**values, tasks=tuple(content["tasks"]))
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None
@@ -93,6 +116,8 @@ class MakeAnAgent(nn.Module):
         autoencoder: ParameterAutoencoder | None = None,
         embedding: BehaviorEmbedding | None = None,
         denoiser: nn.Module | None = None,
+        familiarity: Familiarity | None = None,
+        predictor: SuccessPredictor | None = None,
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
@@ -108,6 +133,13 @@ class MakeAnAgent(nn.Module):
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
+        self.familiarity, self.predictor = familiarity, predictor
+        if config.familiarity is not None and familiarity is None:
+            self.familiarity = Familiarity(
+                spec.observation_dim, spec.action_dim, condition_dim, window, config.familiarity
+            )
+        if config.predictor is not None and predictor is None:
+            self.predictor = SuccessPredictor(spec, condition_dim, EVIDENCE_DIM, config.predictor)
         # Made here, as importing diffusers takes longer than generating.
         self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
@@ -118,39 +150,100 @@ class MakeAnAgent(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Prompt],
         num_policies: int | None = None,
         seed: int = 0,
+        guidance: GuidanceConfig | None = None,
     ) -> PolicyBatch:
         """Generate policies from demonstrations.
 
         Args:
             prompts: one demonstration or several; policy i is prompted by number i modulo their
-                count.
-            num_policies: policies in all; by default one for each demonstration.
+                count. Demonstrations of one behaviour that are to prompt each policy together go
+                into a sequence of their own.
+            num_policies: policies in all; by default one for each prompt.
             seed: of the diffusion's initial noise; the same seed gives the same policies.
+            guidance: pull every policy towards its demonstration's own actions; without it, the
+                embedding is all that a policy knows of its demonstration.
 
         Raises:
             InputError: a demonstration has another width than the generator's environments, or is
                 too short.
         """
-        prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
-        if not prompts:
-            raise InputError("generate: no demonstration given")
-        num_policies = len(prompts) if num_policies is None else num_policies
-        if num_policies < 1:
-            raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
-        condition = self.embed(prompts)
-        rows = torch.arange(num_policies, device=condition.device) % len(prompts)
+        groups, rows = _assign(prompts, num_policies)
+        condition = self._condition(groups)[rows]
+        if guidance is not None:
+            source = torch.Generator().manual_seed(seed + _NOISE_SEED)
+            noise = torch.randn(condition.shape, generator=source).to(condition)
+            noise[: len(groups)] = 0
+            condition = condition + guidance.condition_noise * noise
         latents = sample_latents(
             self.denoiser,
             self._scheduler,
-            condition[rows],
+            condition,
             self.autoencoder.latent_shape,
             self.config.diffusion.sample_steps,
             torch.Generator().manual_seed(seed),
         )
+        if guidance is not None:
+            steps = gather_steps(groups, guidance, condition.device)
+            latents = torch.cat(
+                [
+                    guide_latents(self.autoencoder, part, steps[part_rows], guidance)
+                    for part, part_rows in zip(
+                        latents.split(_TOGETHER), rows.split(_TOGETHER), strict=True
+                    )
+                ]
+            )
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
+
+    @torch.no_grad()
+    def predict_success(
+        self, policies: PolicyBatch, prompts: Trajectory | Sequence[Prompt]
+    ) -> torch.Tensor:
+        """How likely policies are to succeed where they have not been played, `[N]` in 0 to 1.
+
+        The candidates of one prompt are compared with each other: give them in one call.
+
+        Args:
+            policies: as `generate` gave them.
+            prompts: what it was given.
+
+        Raises:
+            InputError: this generator has no success predictor.
+        """
+        if self.predictor is None:
+            raise InputError(
+                "this generator has no success predictor; train one with `train predictor`"
+            )
+        groups, rows = _assign(prompts, len(policies))
+        condition, config = self._condition(groups), GuidanceConfig()
+        steps = gather_steps(groups, config, condition.device)
+        parts = [
+            measure_evidence(PolicyBatch(part, policies.spec), steps[part_rows], config)
+            for part, part_rows in zip(
+                policies.parameters.split(_TOGETHER), rows.split(_TOGETHER), strict=True
+            )
+        ]
+        return self.predictor.predict(
+            policies.parameters, condition[rows], torch.cat(parts), rows.to(condition.device)
+        )
+
+    @torch.no_grad()
+    def judge_familiarity(self, prompts: Sequence[Trajectory]) -> FamiliarityScores | None:
+        """How unlike the training prompts demonstrations are; above 1 they are unfamiliar.
+
+        Returns:
+            None where this generator cannot tell.
+
+        Raises:
+            InputError: a demonstration has another width, or is too short.
+        """
+        if self.familiarity is None:
+            return None
+        behavior, outcome = self._read(prompts)
+        condition = self.embedding.condition(behavior, outcome, self.config.condition)
+        return self.familiarity.score(behavior, outcome, condition)
 
     def embed(self, prompts: Sequence[Trajectory]) -> torch.Tensor:
         """Conditions `[M, C]` of demonstrations.
@@ -158,17 +251,23 @@ class MakeAnAgent(nn.Module):
         Raises:
             InputError: a demonstration has another width, or is too short.
         """
+        return self.embedding.condition(*self._read(prompts), self.config.condition)
+
+    def _condition(self, groups: Sequence[Sequence[Trajectory]]) -> torch.Tensor:
+        """Conditions `[M, C]` of groups of demonstrations, in which each says as much."""
+        embedded = self.embed([prompt for group in groups for prompt in group])
+        parts = embedded.split([len(group) for group in groups])
+        return torch.stack([part.mean(dim=0) for part in parts])
+
+    def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Behaviour `[M, behavior_dim]` and outcome `[M, outcome_dim]` of demonstrations."""
         for prompt in prompts:
             self._check_widths(prompt)
         behavior, outcome = stack_prompts(
             [make_prompt(prompt, self.config.window) for prompt in prompts]
         )
         device = self.embedding.behavior_mean.device
-        return self.embedding.condition(
-            torch.from_numpy(behavior).to(device),
-            torch.from_numpy(outcome).to(device),
-            self.config.condition,
-        )
+        return torch.from_numpy(behavior).to(device), torch.from_numpy(outcome).to(device)
 
     def _check_widths(self, prompt: Trajectory) -> None:
         spec = self.config.spec
@@ -248,6 +347,24 @@ class MakeAnAgent(nn.Module):
             self.save_pretrained(folder)
             api.create_repo(repo_id, private=private, exist_ok=True)
             return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
+
+
+def _assign(
+    prompts: Trajectory | Sequence[Prompt], num_policies: int | None
+) -> tuple[list[list[Trajectory]], torch.Tensor]:
+    """The demonstrations behind each of M prompts, and each policy's prompt, int `[N]`.
+
+    Raises:
+        InputError: there is no demonstration, or no policy is asked for.
+    """
+    prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
+    groups = [[item] if isinstance(item, Trajectory) else list(item) for item in prompts]
+    if not groups or not all(groups):
+        raise InputError("generate: no demonstration given")
+    num_policies = len(groups) if num_policies is None else num_policies
+    if num_policies < 1:
+        raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
+    return groups, torch.arange(num_policies) % len(groups)
 
 
 def find_generator(name: str | Path) -> Path:

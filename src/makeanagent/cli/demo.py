@@ -65,6 +65,7 @@ class Demo:
             from makeanagent.evaluation.report import Report, write_report
             from makeanagent.evaluation.tables import print_evaluation, print_policies
             from makeanagent.generator import MakeAnAgent
+            from makeanagent.models.guidance import GuidanceConfig
             from makeanagent.parallel import open_pool
 
             demonstration, env_id = self._find_demonstration()
@@ -74,10 +75,10 @@ class Demo:
             spec = generator.config.spec
             require_widths(f"--generator {self.generator}", spec, suite, task)
             # The first call also loads libraries, which is no part of generating.
-            generator.generate(demonstration, 1)
+            generator.generate(demonstration, 1, guidance=GuidanceConfig())
 
         with _timed(seconds, "generate"):
-            policies = generator.generate(demonstration, self.num, self.seed)
+            policies = generator.generate(demonstration, self.num, self.seed, GuidanceConfig())
         facts = self._describe(demonstration, generator, task)
         self._save(demonstration, policies, generator)
         parameters = policies.parameters.numpy()

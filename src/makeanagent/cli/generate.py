@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from makeanagent.generator import MakeAnAgent
+    from makeanagent.trajectories import Trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +19,12 @@ class Generate:
     "Folder for the policies; empty or new."
     num: int = 100
     "Policies in all; with several demonstrations they are prompted by turns."
+    keep: int | None = None
+    "Save only so many, those that are likeliest to succeed; nothing is played for it."
+    together: bool = False
+    "Several demonstrations show one behaviour, and prompt each policy together."
+    guidance: bool = True
+    "Pull policies towards the demonstration's own actions; without it, as the paper does."
     generator: str = "metaworld"
     "Bundled generator, folder, or Hugging Face hub id."
     seed: int = 0
@@ -27,39 +37,46 @@ class Generate:
         from makeanagent.cli.checks import require_at_least
 
         require_at_least("--num", self.num, 1)
+        if self.keep is not None:
+            require_at_least("--keep", self.keep, 1)
+            require_at_least("--num", self.num, self.keep)
         require_at_least("--seed", self.seed, 0)
         require_empty_folder(self.out)
 
+        from dataclasses import asdict
         from time import perf_counter
 
         from makeanagent.generator import MakeAnAgent
+        from makeanagent.models.guidance import GuidanceConfig
+        from makeanagent.policies.batch import PolicyBatch
         from makeanagent.policies.folder import save_policies
         from makeanagent.trajectories.demonstrations import read_demonstrations
-        from makeanagent.trajectories.prompt import make_prompt
 
         prompts = read_demonstrations(self.prompt)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
+        behaviors = [prompts] if self.together else prompts
         begin = perf_counter()
-        policies = generator.generate(prompts, self.num, self.seed)
+        guidance = GuidanceConfig() if self.guidance else None
+        policies = generator.generate(behaviors, self.num, self.seed, guidance)
+        prompt_of_policy = [index % len(behaviors) for index in range(self.num)]
+        success = None
+        if self.keep is not None:
+            predicted = generator.predict_success(policies, behaviors)
+            best = predicted.argsort(descending=True, stable=True)[: self.keep]
+            policies = PolicyBatch(policies.parameters[best], policies.spec)
+            prompt_of_policy = [prompt_of_policy[index] for index in best]
+            success = predicted[best].tolist()
         seconds = perf_counter() - begin
-        window = generator.config.window
-        flexible = [
-            index
-            for index, prompt in enumerate(prompts)
-            if not make_prompt(prompt, window).has_success
-        ]
-        for index in flexible:
-            print(
-                f"note: demonstration {index} of {self.prompt} shows no success; its last"
-                f" {window.num_outcome_states} states stand in for the outcome"
-            )
+        flexible = self._note_oddities(generator, prompts)
         save_policies(
             self.out,
             policies.parameters.cpu().numpy(),
             policies.spec,
             {
                 "prompt": self.prompt,
-                "prompt_of_policy": [index % len(prompts) for index in range(len(policies))],
+                "prompt_of_policy": prompt_of_policy,
+                "predicted_success": success,
+                "guidance": asdict(guidance) if guidance else None,
                 "env_ids": [prompt.env_id for prompt in prompts],
                 "prompts_without_success": flexible,
                 "generator": self.generator,
@@ -71,3 +88,32 @@ class Generate:
             f"{self.out}: {len(policies)} policies of {policies.spec.num_parameters:,} parameters"
             f" from {len(prompts)} demonstration(s) in {seconds:.2f} s"
         )
+        if success is not None:
+            shown = ", ".join(f"{value:.2f}" for value in success[:5])
+            print(f"best {len(success)} of {self.num} by rank; predicted success {shown}")
+
+    def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
+        """Say which demonstrations are unfamiliar, and return those that show no success."""
+        from makeanagent.trajectories.prompt import make_prompt
+
+        window = generator.config.window
+        familiarity = generator.judge_familiarity(prompts)
+        scores = familiarity.total.tolist() if familiarity else [0.0] * len(prompts)
+        for index, score in enumerate(scores):
+            if score > 1:
+                print(
+                    f"warning: demonstration {index} of {self.prompt} is unlike what the generator"
+                    f" was trained on: {score:.2f} times as far as familiar ones reach; do not rely"
+                    " on these policies untested"
+                )
+        flexible = [
+            index
+            for index, prompt in enumerate(prompts)
+            if not make_prompt(prompt, window).has_success
+        ]
+        for index in flexible:
+            print(
+                f"note: demonstration {index} of {self.prompt} shows no success; its last"
+                f" {window.num_outcome_states} states stand in for the outcome"
+            )
+        return flexible

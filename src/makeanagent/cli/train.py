@@ -1,5 +1,6 @@
-"""`make-an-agent train`: autoencoder, behaviour embedding and diffusion, or all three."""
+"""`make-an-agent train`: the three stages of a generator, and its success predictor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 class Train:
     """Train a generator on a zoo; run it again to go on after a stop."""
 
-    stage: Annotated[Literal["autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional]
-    "Which part; diffusion needs the other two."
+    stage: Annotated[
+        Literal["autoencoder", "behavior", "diffusion", "all", "predictor"], tyro.conf.Positional
+    ]
+    """Which part; diffusion needs the other two. `predictor`, which needs all three, learns which
+    candidates will succeed: it trains small generators without some tasks, and plays."""
     zoo: Path
     "The zoo's folder."
     out: Path
@@ -58,6 +62,9 @@ class Train:
             diffusion=replace(config.diffusion, condition=self.condition),
         )
         run = TrainingRun(self.out, zoo, config, tasks)
+        if self.stage == "predictor":
+            train_predictor(run, device)
+            return
         for stage in STAGES if self.stage == "all" else (self.stage,):
             train_stage(run, stage, device)
         if all(run.is_done(stage) for stage in STAGES):
@@ -79,12 +86,40 @@ def train_stage(run: "TrainingRun", stage: "Stage", device: str) -> None:
         run.train(stage, device, report)
 
 
-def train_all(folder: Path, zoo: "Zoo", config: "TrainingConfig", device: str) -> Path:
+def train_predictor(run: "TrainingRun", device: str) -> None:
+    """Train the success predictor under a progress bar, and say what it is worth."""
+    from makeanagent.cli.progress import show_progress
+    from makeanagent.environments import find_suite
+    from makeanagent.parallel import open_pool
+    from makeanagent.training.candidates import CandidateConfig
+    from makeanagent.training.predictor import PredictorTraining
+    from makeanagent.training.ranking import train_ranking
+
+    with open_pool() as pool, show_progress("predictor: candidates", 1) as advance:
+        report = train_ranking(
+            run,
+            pool,
+            find_suite(run.zoo.suite),
+            CandidateConfig(),
+            PredictorTraining(),
+            device,
+            advance,
+        )
+    print(
+        f"on tasks left out: rank correlation {report.spearman_within:.2f}, calibration error"
+        f" {report.ece:.2f}, success {report.success_mean:.2f} of all candidates and"
+        f" {report.success_top:.2f} of those ranked first"
+    )
+
+
+def train_all(
+    folder: Path, zoo: "Zoo", config: "TrainingConfig", device: str, tasks: Sequence[str] = ()
+) -> Path:
     """Train all stages that are missing in `folder` and return the generator's folder."""
     from makeanagent.devices import find_device
     from makeanagent.training.run import STAGES, TrainingRun
 
-    run = TrainingRun(folder, zoo, config)
+    run = TrainingRun(folder, zoo, config, tasks)
     for stage in STAGES:
         train_stage(run, stage, find_device(device))
     return run.save_generator()

@@ -68,8 +68,9 @@ class DiffusionTraining:
     "Share of the samples prompted by an expert's demonstration of the task, not by a rollout."
     condition_noise: float = 0.3
     "Noise on conditions, whose scale is 1: prompts of a task are few, and must not be known apart."
-    action_weight: float = 0.0
-    "Weight of the decoded prediction's action error."
+    action_weight: float = 1.0
+    """Weight of the decoded prediction's action error on the demonstration's states: what acts
+    alike may differ in weights, and the other way round."""
     action_samples: int = 32
     "Samples of each batch on which the action error is measured."
     validate_steps: int = 500
@@ -124,6 +125,7 @@ PAPER = TrainingConfig(
         learning_rate=2e-4,
         demonstration_share=0.0,
         condition_noise=0.0,
+        action_weight=0.0,
         patience=1000,
     ),
     # Its state is 3 GB.

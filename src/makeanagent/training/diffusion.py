@@ -106,7 +106,8 @@ def train_diffusion(
     """
     torch.manual_seed(seed)
     generator = torch.Generator(device).manual_seed(seed)
-    autoencoder, embedding = autoencoder.to(device).eval(), embedding.to(device).eval()
+    for frozen in (autoencoder, embedding):
+        frozen.to(device).eval().requires_grad_(False)
 
     @torch.no_grad()
     def embed(prompts: Prompts) -> Tensor:

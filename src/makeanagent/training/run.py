@@ -22,6 +22,9 @@ from makeanagent.errors import InputError
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.guidance import EVIDENCE_DIM
+from makeanagent.models.predictor import SuccessPredictor
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
 from makeanagent.training.config import TrainingConfig
@@ -97,6 +100,19 @@ class TrainingRun:
             )
         return self._data
 
+    def check_done(self, stages: Sequence[Stage] = STAGES) -> None:
+        """Refuse to go on without earlier stages.
+
+        Raises:
+            InputError: one of them is missing.
+        """
+        for stage in stages:
+            if not self.is_done(stage):
+                raise InputError(
+                    f"{self.folder}: this stage needs the {stage}; run `train {stage}` first, or"
+                    " `train all`"
+                )
+
     def is_done(self, stage: Stage) -> bool:
         """Whether a stage's weights are there."""
         return self._weights(stage).is_file()
@@ -115,12 +131,7 @@ class TrainingRun:
         if self.is_done(stage):
             return
         if stage == "diffusion":
-            for earlier in STAGES[:2]:
-                if not self.is_done(earlier):
-                    raise InputError(
-                        f"{self.folder}: diffusion needs the {earlier}; run"
-                        f" `train {earlier}` first, or `train all`"
-                    )
+            self.check_done(STAGES[:2])
         with _Log(self.folder / "logs" / stage, stage, on_progress) as log:
             model = self._run_recipe(stage, device, log)
         tensors = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
@@ -169,6 +180,18 @@ class TrainingRun:
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return model.eval()
 
+    def load_predictor(self) -> SuccessPredictor | None:
+        """The success predictor, if it has been trained."""
+        path = self.folder / "predictor.safetensors"
+        if not path.is_file():
+            return None
+        embedding_dim = self.config.behavior.model.embedding_dim
+        condition_dim = len(self.config.diffusion.condition) * embedding_dim
+        model = SuccessPredictor(self.zoo.spec, condition_dim, EVIDENCE_DIM)
+        tensors = read_tensors(path)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        return model.eval()
+
     @property
     def training_seconds(self) -> float:
         """Time from the run's beginning to its generator; right if it was trained in one go."""
@@ -179,8 +202,9 @@ class TrainingRun:
         return seconds_between(begin, end)
 
     def assemble_generator(self) -> MakeAnAgent:
-        """Put the trained stages together."""
+        """Put the trained stages together, and note which prompts they know."""
         config = self.config
+        embedding, predictor = self.load_behavior(), self.load_predictor()
         generator = MakeAnAgent(
             GeneratorConfig(
                 spec=self.zoo.spec,
@@ -189,22 +213,39 @@ class TrainingRun:
                 behavior=config.behavior.model,
                 denoiser=config.diffusion.model,
                 diffusion=config.diffusion.diffusion,
+                familiarity=FamiliarityConfig(),
+                predictor=predictor.config if predictor else None,
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,
             ),
             autoencoder=self.load_autoencoder(),
-            embedding=self.load_behavior(),
+            embedding=embedding,
+            predictor=predictor,
         )
         self._load(generator.denoiser, "diffusion")
+        self._fit_familiarity(generator)
         return generator
 
-    def save_generator(self) -> Path:
-        """Write `generator/`, whole or not at all, and return its path."""
+    def _fit_familiarity(self, generator: MakeAnAgent) -> None:
+        """By the experts' demonstrations: with rollouts as well it sees no more."""
+        prompts, kept = self.data.demonstrations, ~self.data.demonstrations_held_out
+        behavior, outcome = prompts.behavior[kept], prompts.outcome[kept]
+        condition = generator.embedding.condition(behavior, outcome, generator.config.condition)
+        assert generator.familiarity is not None
+        generator.familiarity.fit(behavior, outcome, prompts.task[kept], condition)
+
+    def save_generator(self, *, anew: bool = False) -> Path:
+        """Write `generator/`, whole or not at all, and return its path.
+
+        Args:
+            anew: replace one that is there, since a part was added.
+        """
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
-        if not target.is_dir():
+        if anew or not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
             self.assemble_generator().save_pretrained(draft)
+            shutil.rmtree(target, ignore_errors=True)
             draft.rename(target)
         return target
 

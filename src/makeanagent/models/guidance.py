@@ -1,0 +1,196 @@
+"""Guidance: pull generated policies towards what the demonstration shows, before they are decoded.
+
+A latent is moved by gradient steps so that its policy gives the demonstration's actions on the
+demonstration's states. Departures from the generated latent are penalised: maximum a posteriori
+under a Gaussian around what the generator proposed. The autoencoder's latents weigh parameters by
+the actions that they move, so that one unit means about as much in all of their dimensions. A part
+of the demonstration is held back, and says when to stop. No weight of any network is trained.
+
+Not in the paper: its generator sees a demonstration through its embedding alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from makeanagent.errors import InputError
+from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.trajectories import Trajectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceConfig:
+    """How far, and how, generated latents follow the demonstration."""
+
+    num_steps: int = 100
+    "Gradient steps at most."
+    step_size: float = 0.03
+    "First step in each dimension; Rprop lengthens and shortens it."
+    prior_weight: float = 1e-4
+    "Weight of the squared distance to the generated latent."
+    condition_noise: float = 1.0
+    """Noise on the conditions, whose scale is 1, of a prompt's second and later policies:
+    candidates that begin alike end alike."""
+    num_states: int = 96
+    "Steps read of the demonstration, evenly over its length."
+    loss_beta: float = 0.3
+    "Action error from which the loss grows linearly: demonstrations hold outliers."
+    action_limit: float = 0.97
+    "Actions are clipped to this, since tanh reaches 1 nowhere."
+    block_steps: int = 4
+    "One of eight blocks of so many steps is held back."
+    check_steps: int = 10
+    "Gradient steps between two looks at what is held back."
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("num_steps", "block_steps", "check_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"guidance: {name} {getattr(self, name)}: must be at least 1")
+        for name in ("step_size", "loss_beta", "action_limit"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"guidance: {name} {getattr(self, name)}: must be above 0")
+        if self.num_states < _BLOCKS * self.block_steps:
+            raise InputError(
+                f"guidance: num_states {self.num_states}: must be at least"
+                f" {_BLOCKS * self.block_steps}, {_BLOCKS} blocks"
+            )
+
+
+_BLOCKS = 8
+"""Blocks of steps, of which the last one is held back, by turns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemonstratedSteps:
+    """Steps of the demonstrations behind N policies, and which of them are held back."""
+
+    states: Tensor
+    "`[N, S, O]`."
+    actions: Tensor
+    "`[N, S, A]`."
+    held_back: Tensor
+    "bool `[S]`."
+
+    def __getitem__(self, rows: Tensor) -> "DemonstratedSteps":
+        """Those of some policies, `rows` int `[M]`."""
+        return DemonstratedSteps(
+            states=self.states[rows], actions=self.actions[rows], held_back=self.held_back
+        )
+
+    def measure_errors(self, policies: PolicyBatch, rows: Tensor, beta: float) -> Tensor:
+        """Mean smooth L1 error `[N]` of the policies' actions on the steps picked by `rows`.
+
+        Args:
+            policies: N of them.
+            rows: bool `[S]`.
+            beta: error from which it grows linearly.
+        """
+        error = nn.functional.smooth_l1_loss(
+            policies.act(self.states[:, rows]), self.actions[:, rows], reduction="none", beta=beta
+        )
+        return error.mean(dim=(1, 2))
+
+
+def gather_steps(
+    groups: Sequence[Sequence[Trajectory]], config: GuidanceConfig, device: torch.device
+) -> DemonstratedSteps:
+    """Read the steps of each policy's demonstrations, evenly over all of them.
+
+    Args:
+        groups: the demonstrations of each policy, `N` groups.
+        config: how many steps, and which are held back.
+        device: where to put them.
+    """
+    limit = config.action_limit
+    states, actions = [], []
+    for group in groups:
+        rows = [
+            np.linspace(0, len(trajectory) - 1, count).round().astype(int)
+            for trajectory, count in zip(group, _share(config.num_states, len(group)), strict=True)
+        ]
+        states.append(np.concatenate([t.observations[r] for t, r in zip(group, rows, strict=True)]))
+        actions.append(np.concatenate([t.actions[r] for t, r in zip(group, rows, strict=True)]))
+    # Whole blocks, since neighbouring steps are all but equal: one alone would be known by them.
+    block = torch.arange(config.num_states) // config.block_steps
+    return DemonstratedSteps(
+        states=torch.from_numpy(np.stack(states)).float().to(device),
+        actions=torch.from_numpy(np.stack(actions)).float().clamp(-limit, limit).to(device),
+        held_back=(block % _BLOCKS == _BLOCKS - 1).to(device),
+    )
+
+
+def _share(total: int, parts: int) -> list[int]:
+    """`total` in `parts` as equal as can be."""
+    return [total * (part + 1) // parts - total * part // parts for part in range(parts)]
+
+
+def guide_latents(
+    autoencoder: ParameterAutoencoder,
+    latents: Tensor,
+    steps: DemonstratedSteps,
+    config: GuidanceConfig,
+) -> Tensor:
+    """Latents `[N, G, D]` whose policies act as demonstrated, near those that were generated.
+
+    Of all iterates, the generated latent included, each policy keeps the one with the smallest
+    error on the steps that were held back.
+
+    Args:
+        autoencoder: decodes latents.
+        latents: `[N, G, D]`, as generated.
+        steps: what was demonstrated.
+        config: rates and weights.
+    """
+    spec, beta, held_back = autoencoder.spec, config.loss_beta, steps.held_back
+    best, best_error = latents, torch.full((len(latents),), torch.inf, device=latents.device)
+    with torch.enable_grad():
+        shift = torch.zeros_like(latents).requires_grad_()
+        # The objective has no noise, and each dimension a curvature of its own: steps by the sign
+        # of the gradient (Riedmiller and Braun 1993) get in 100 as far as Adam's in 300.
+        optimizer = torch.optim.Rprop([shift], lr=config.step_size, step_sizes=(1e-6, 1.0))
+        for step in range(config.num_steps + 1):
+            moved = latents + shift
+            policies = PolicyBatch(autoencoder.decode(moved), spec)
+            if step % config.check_steps == 0 or step == config.num_steps:
+                with torch.no_grad():
+                    error = steps.measure_errors(policies, held_back, beta)
+                    better = error < best_error
+                    best_error = torch.where(better, error, best_error)
+                    best = torch.where(better[:, None, None], moved, best)
+            if step == config.num_steps:
+                break
+            error = steps.measure_errors(policies, ~held_back, beta)
+            departure = shift.square().sum(dim=(1, 2))
+            # Summed over policies: each one's gradient is its own, whatever their number.
+            loss = (error + config.prior_weight * departure).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return best.detach()
+
+
+EVIDENCE_DIM = 3
+"""Numbers that `measure_evidence` gives for each policy."""
+
+
+@torch.no_grad()
+def measure_evidence(
+    policies: PolicyBatch, steps: DemonstratedSteps, config: GuidanceConfig
+) -> Tensor:
+    """How badly policies explain their demonstrations, `[N, 3]`, as logarithms.
+
+    Mean action error of all steps, of those held back, and of the worst block of steps: a policy
+    that gets one phase of the behaviour wrong fails, however good it is elsewhere.
+    """
+    error = nn.functional.smooth_l1_loss(
+        policies.act(steps.states), steps.actions, reduction="none", beta=config.loss_beta
+    ).mean(dim=2)
+    num_blocks = error.shape[1] // config.block_steps
+    blocks = error[:, : num_blocks * config.block_steps].unflatten(1, (num_blocks, -1)).mean(dim=2)
+    parts = (error.mean(dim=1), error[:, steps.held_back].mean(dim=1), blocks.amax(dim=1))
+    return torch.stack(parts, dim=1).clamp(min=1e-4).log()

@@ -1,0 +1,207 @@
+"""Guidance: latents follow a demonstration, stop in time, and leave all else as it is."""
+
+import numpy as np
+import pytest
+import torch
+
+from makeanagent.errors import InputError
+from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
+from makeanagent.models.behavior import BehaviorConfig
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.guidance import (
+    GuidanceConfig,
+    gather_steps,
+    guide_latents,
+    measure_evidence,
+)
+from makeanagent.policies import PolicySpec
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.trajectories import Trajectory
+
+SPEC = PolicySpec(observation_dim=6, action_dim=2, hidden=(8, 8))
+CPU = torch.device("cpu")
+SHORT = GuidanceConfig(num_steps=30)
+
+
+@pytest.fixture
+def autoencoder() -> ParameterAutoencoder:
+    torch.manual_seed(0)
+    return ParameterAutoencoder(SPEC, AutoencoderConfig(latent_dim=8)).requires_grad_(False)
+
+
+def demonstrate(policy, length: int = 90, seed: int = 0, noise: float = 0.0) -> Trajectory:
+    """States at random, and what a policy does there, with noise."""
+    rng = np.random.default_rng(seed)
+    states = rng.normal(size=(length + 1, SPEC.observation_dim)).astype(np.float32)
+    actions = np.stack([policy.act(state) for state in states[:-1]])
+    return Trajectory(
+        observations=states,
+        actions=actions + noise * rng.normal(size=actions.shape),
+        success=np.arange(length) > 70,
+    )
+
+
+def decode(autoencoder, latents) -> PolicyBatch:
+    return PolicyBatch(autoencoder.decode(latents), SPEC)
+
+
+def error_of(autoencoder, latents, trajectories, rows=None) -> torch.Tensor:
+    steps = gather_steps([[item] for item in trajectories], SHORT, CPU)
+    rows = steps.held_back if rows is None else rows
+    return steps.measure_errors(decode(autoencoder, latents), rows, SHORT.loss_beta)
+
+
+def test_it_finds_a_policy_of_the_latent_space_from_what_it_does(autoencoder):
+    teacher, start = torch.randn(9, 2, 8), torch.zeros(9, 2, 8)
+    shown = [demonstrate(policy) for policy in decode(autoencoder, teacher)]
+    steps = gather_steps([[item] for item in shown], GuidanceConfig(), CPU)
+    guided = guide_latents(autoencoder, start, steps, GuidanceConfig())
+    other = [demonstrate(policy, seed=5) for policy in decode(autoencoder, teacher)]
+    before, after = (error_of(autoencoder, latents, other) for latents in (start, guided))
+    assert (after / before).median() < 0.3
+
+
+def test_a_demonstration_of_the_generated_policy_itself_changes_nothing(autoencoder):
+    latents = torch.randn(2, 2, 8)
+    shown = [demonstrate(policy) for policy in decode(autoencoder, latents)]
+    steps = gather_steps([[item] for item in shown], SHORT, CPU)
+    torch.testing.assert_close(guide_latents(autoencoder, latents, steps, SHORT), latents)
+
+
+def test_it_stops_before_the_held_back_steps_get_worse(autoencoder):
+    """Actions at random teach nothing: following them helps the fitted steps alone."""
+    latents = torch.randn(8, 2, 8)
+    rng = np.random.default_rng(1)
+    shown = [
+        Trajectory(
+            observations=rng.normal(size=(91, 6)).astype(np.float32),
+            actions=rng.uniform(-1, 1, size=(90, 2)),
+            success=np.zeros(90, bool),
+        )
+        for _ in range(8)
+    ]
+    guided = guide_latents(
+        autoencoder, latents, gather_steps([[item] for item in shown], SHORT, CPU), SHORT
+    )
+    before, after = (error_of(autoencoder, item, shown) for item in (latents, guided))
+    assert (after <= before).all()
+
+
+def test_a_policy_does_not_depend_on_its_neighbours(autoencoder):
+    latents = torch.randn(3, 2, 8)
+    shown = [demonstrate(p, noise=0.2) for p in decode(autoencoder, torch.randn(3, 2, 8))]
+    steps = gather_steps([[item] for item in shown], SHORT, CPU)
+    together = guide_latents(autoencoder, latents, steps, SHORT)
+    row = torch.tensor([1])
+    alone = guide_latents(autoencoder, latents[row], steps[row], SHORT)
+    torch.testing.assert_close(together[row], alone, atol=1e-4, rtol=1e-3)
+
+
+def test_it_trains_no_network(autoencoder):
+    before = {name: value.clone() for name, value in autoencoder.state_dict().items()}
+    shown = demonstrate(decode(autoencoder, torch.randn(1, 2, 8))[0])
+    steps = gather_steps([[shown]], SHORT, CPU)
+    guide_latents(autoencoder, torch.zeros(1, 2, 8), steps, SHORT)
+    for name, value in autoencoder.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(parameter.grad is None for parameter in autoencoder.parameters())
+
+
+def test_a_stronger_prior_keeps_it_nearer(autoencoder):
+    shown = demonstrate(decode(autoencoder, 2 * torch.randn(1, 2, 8))[0])
+    steps = gather_steps([[shown]], SHORT, CPU)
+
+    def distance(weight: float) -> float:
+        config = GuidanceConfig(num_steps=30, prior_weight=weight)
+        return guide_latents(autoencoder, torch.zeros(1, 2, 8), steps, config).norm().item()
+
+    assert distance(1.0) < 0.5 * distance(1e-4)
+
+
+def test_steps_come_from_all_demonstrations_of_a_group(autoencoder):
+    policies = decode(autoencoder, torch.randn(2, 2, 8))
+    first, second = (demonstrate(p, seed=s) for s, p in enumerate(policies))
+    steps = gather_steps([[first, second]], SHORT, CPU)
+    assert steps.states.shape == (1, 96, 6)
+    known = torch.from_numpy(first.observations)
+    from_first = (steps.states[0][:, None] == known).all(dim=2).any(dim=1).sum()
+    assert from_first == 48
+    assert steps.held_back.sum() == 12
+
+
+def test_evidence_is_lowest_for_the_policy_that_was_demonstrated(autoencoder):
+    policies = decode(autoencoder, torch.randn(4, 2, 8))
+    steps = gather_steps([[demonstrate(policies[2])]], SHORT, CPU)
+    evidence = measure_evidence(policies, steps[torch.zeros(4, dtype=torch.long)], SHORT)
+    assert evidence.shape == (4, 3)
+    assert (evidence.argmin(dim=0) == 2).all()
+
+
+@pytest.mark.parametrize(
+    "field, value", [("num_steps", 0), ("step_size", 0.0), ("num_states", 10), ("check_steps", 0)]
+)
+def test_settings_out_of_range_are_refused(field, value):
+    with pytest.raises(InputError, match=field):
+        GuidanceConfig(**{field: value})
+
+
+@pytest.fixture
+def generator() -> MakeAnAgent:
+    torch.manual_seed(0)
+    generator = MakeAnAgent(
+        GeneratorConfig(
+            spec=SPEC,
+            autoencoder=AutoencoderConfig(latent_dim=8),
+            behavior=BehaviorConfig(hidden_dim=8, embedding_dim=4),
+            denoiser=DenoiserConfig(widths=(8,), time_dim=8),
+        )
+    )
+    # An untrained denoiser's blocks are the identity, and read no condition.
+    for parameter in generator.denoiser.parameters():
+        parameter.normal_(std=0.3)
+    return generator
+
+
+def test_guided_policies_explain_the_demonstration_better(generator):
+    target = decode(generator.autoencoder, 2 * torch.randn(1, 2, 8))[0]
+    prompt = demonstrate(target)
+    steps = gather_steps([[prompt]], SHORT, CPU)[torch.zeros(5, dtype=torch.long)]
+    plain = generator.generate(prompt, 5)
+    guided = generator.generate(prompt, 5, guidance=GuidanceConfig())
+    rows = torch.ones(96, dtype=torch.bool)
+    before, after = (steps.measure_errors(item, rows, 0.3) for item in (plain, guided))
+    assert (after <= before).all()
+    assert after.mean() < 0.7 * before.mean()
+
+
+def test_a_prompts_later_candidates_begin_elsewhere(generator):
+    prompt = demonstrate(decode(generator.autoencoder, torch.randn(1, 2, 8))[0])
+    barely = GuidanceConfig(num_steps=1, step_size=1e-6, condition_noise=3.0)
+    plain = generator.generate(prompt, 3, seed=4).parameters
+    guided = generator.generate(prompt, 3, seed=4, guidance=barely).parameters
+    torch.testing.assert_close(guided[0], plain[0], atol=1e-4, rtol=1e-4)
+    assert (guided[1:] - plain[1:]).abs().amax() > 1e-2
+
+
+def test_demonstrations_of_one_behaviour_prompt_together(generator):
+    policies = decode(generator.autoencoder, torch.randn(2, 2, 8))
+    first, second = (demonstrate(p, seed=s) for s, p in enumerate(policies))
+    assert len(generator.generate([[first, second], [second]])) == 2
+    together = generator.generate([[first, second]], 1).parameters
+    apart = generator.generate([first, second], 2).parameters
+    assert not torch.allclose(together[0], apart[0])
+    torch.testing.assert_close(
+        generator.generate([[first, first]], 1).parameters, apart[:1], atol=1e-5, rtol=1e-4
+    )
+
+
+def test_an_empty_group_is_refused(generator):
+    with pytest.raises(InputError, match="no demonstration"):
+        generator.generate([[]])
+
+
+def test_a_generator_without_a_predictor_says_so(generator):
+    prompt = demonstrate(decode(generator.autoencoder, torch.randn(1, 2, 8))[0])
+    with pytest.raises(InputError, match="no success predictor"):
+        generator.predict_success(generator.generate(prompt, 2), prompt)
