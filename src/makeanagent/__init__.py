@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from makeanagent.errors import InputError
     from makeanagent.generator import MakeAnAgent
+    from makeanagent.models.guidance import GuidanceConfig
     from makeanagent.policies.batch import PolicyBatch
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from makeanagent.zoo.store import Zoo
 
 __all__ = [
+    "GuidanceConfig",
     "InputError",
     "MakeAnAgent",
     "Policy",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "GuidanceConfig": "models.guidance",
     "InputError": "errors",
     "MakeAnAgent": "generator",
     "Policy": "policies.policy",

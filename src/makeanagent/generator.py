@@ -46,7 +46,7 @@ from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stac
 SCHEMA_VERSION = 1
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
-Prompt = Trajectory | Sequence[Trajectory]
+Behavior = Trajectory | Sequence[Trajectory]
 """One demonstration, or several of one behaviour that prompt together."""
 _NOISE_SEED = 2**32
 """Added to a seed, so that noise on conditions is another than that of the diffusion."""
@@ -150,7 +150,7 @@ class MakeAnAgent(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        prompts: Trajectory | Sequence[Prompt],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
         guidance: GuidanceConfig | None = None,
@@ -199,7 +199,7 @@ class MakeAnAgent(nn.Module):
 
     @torch.no_grad()
     def predict_success(
-        self, policies: PolicyBatch, prompts: Trajectory | Sequence[Prompt]
+        self, policies: PolicyBatch, prompts: Trajectory | Sequence[Behavior]
     ) -> torch.Tensor:
         """How likely policies are to succeed where they have not been played, `[N]` in 0 to 1.
 
@@ -350,7 +350,7 @@ class MakeAnAgent(nn.Module):
 
 
 def _assign(
-    prompts: Trajectory | Sequence[Prompt], num_policies: int | None
+    prompts: Trajectory | Sequence[Behavior], num_policies: int | None
 ) -> tuple[list[list[Trajectory]], torch.Tensor]:
     """The demonstrations behind each of M prompts, and each policy's prompt, int `[N]`.
 

@@ -29,17 +29,34 @@ def record_expert_prompts(
     window: PromptWindow,
     noise_scales: Sequence[float] = EXPERT_NOISE,
     on_progress: Callable[[int], Any] | None = None,
+    offset: int = 0,
 ) -> list[Trajectory]:
     """Episodes of the task's expert with action noise, each a success on a layout of its own.
 
     An episode that fails is repeated with fresh noise, as a person would repeat a demonstration
     that went wrong.
 
+    Args:
+        pool: worker processes.
+        suite: the environments.
+        task: the task's full name.
+        count: how many.
+        window: how much of an episode a prompt needs.
+        noise_scales: standard deviations of the action noise, by turns.
+        on_progress: called with numbers of recorded prompts.
+        offset: number of the first one, which gives layouts and noise: prompts of other numbers
+            share neither.
+
     Raises:
-        InputError: the expert keeps failing.
+        InputError: the expert keeps failing, or there are not as many layouts for prompts.
     """
+    if offset + count > len(layouts.PROMPTS):
+        raise InputError(
+            f"prompts {offset} to {offset + count}: there are {len(layouts.PROMPTS)} layouts"
+        )
     numbers = [
-        range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)
+        range(offset, offset + count)[start : start + _JOB_PROMPTS]
+        for start in range(0, count, _JOB_PROMPTS)
     ]
     jobs = [(suite, task, part, tuple(noise_scales), window) for part in numbers]
     report = on_progress or (lambda amount: None)

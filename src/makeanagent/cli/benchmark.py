@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from makeanagent.cli.benchmark_unseen import Unseen
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table4:
@@ -235,6 +237,7 @@ class Benchmark:
         | Annotated[Representation, tyro.conf.subcommand("representation")]
         | Annotated[ZooQuality, tyro.conf.subcommand("zoo")]
         | Annotated[Novelty, tyro.conf.subcommand("novelty")]
+        | Annotated[Unseen, tyro.conf.subcommand("unseen")]
     )
 
     def run(self) -> None:

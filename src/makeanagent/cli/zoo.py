@@ -21,7 +21,7 @@ class Build:
     suite: str = "metaworld"
     "Suite: metaworld, gymnasium, or a Python file that defines `suite`."
     tasks: tuple[str, ...] = ("seen",)
-    "Tasks by name, groups of the suite (Meta-World: seen, unseen), or all."
+    "Tasks by name, groups of the suite (Meta-World: seen, unseen, training), or all."
     seed: int = 0
     "Of everything; population b of a task adds b to it."
     blocks: int = 1

@@ -64,7 +64,12 @@ class MetaWorldSuite:
     """Meta-World's fifty tasks."""
 
     name: ClassVar[str] = "metaworld"
-    groups: ClassVar[dict[str, tuple[str, ...]]] = {"seen": SEEN_TASKS, "unseen": UNSEEN_TASKS}
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The paper's seen and unseen tasks, and all forty-one that are not unseen."""
+        known = tuple(task for task in self.tasks() if task not in UNSEEN_TASKS)
+        return {"seen": SEEN_TASKS, "unseen": UNSEEN_TASKS, "training": known}
 
     def tasks(self) -> tuple[str, ...]:
         """Names of all fifty tasks, such as `window-close-v3`."""

@@ -23,7 +23,7 @@ _REFERENCES = {
 
 
 @contextmanager
-def _file_style() -> Iterator[None]:
+def file_style() -> Iterator[None]:
     """The package's style on a white ground, with the page's grey put in."""
     with figure_style():
         matplotlib.rcParams.update(
@@ -50,7 +50,7 @@ def draw_novelty(result: dict[str, Any]) -> Figure:
     """
     bar, level = result["config"]["success_bar"], result["novelty_level"]["action"]
     rng = np.random.default_rng(0)
-    with _file_style():
+    with file_style():
         figure = Figure(figsize=(7.2, 4.4), layout="constrained")
         ax = figure.subplots()
         lowest = np.inf
@@ -97,7 +97,7 @@ def write_figure(figure: Figure, path: Path) -> None:
         InputError: the file cannot be written.
     """
     kind = path.suffix.removeprefix(".")
-    with _file_style(), atomic_path(path) as temporary:
+    with file_style(), atomic_path(path) as temporary:
         figure.savefig(
             temporary, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None
         )

@@ -1,0 +1,93 @@
+"""`make-an-agent benchmark unseen`: policies for tasks that nobody trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unseen:
+    """Generation, guidance and ranking against cloning and other rivals, on seen and new tasks."""
+
+    zoo: Path
+    "Zoo to train on, without its tasks of the suite's group `unseen`."
+    runs: Path = Path("runs/unseen")
+    "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
+    seeds: int = 3
+    "Training seeds."
+    rival_seeds: int = 1
+    "Training seeds whose generators have rivals."
+    tasks: tuple[str, ...] = ("seen", "unseen")
+    num_prompts: int = 10
+    parts: tuple[Literal["core", "rivals", "curves"], ...] = ("core", "rivals", "curves")
+    preset: Literal["fast", "paper", "smoke"] = "fast"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    out: Path = Path("benchmarks/results/unseen.json")
+    figure: Path = Path("docs/images/unseen.png")
+    "Picture of the curves, `.png` or `.svg`."
+
+    def run(self) -> None:
+        """Train what is missing, fill the cells, and write the figures and their picture."""
+        from dataclasses import replace
+        from functools import cache
+
+        from makeanagent.artifacts import write_json
+        from makeanagent.benchmarks.unseen import UnseenConfig, plan_cells, run_unseen
+        from makeanagent.benchmarks.unseen_summary import summarize_unseen
+        from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.progress import show_progress
+        from makeanagent.cli.train import train_all
+        from makeanagent.environments import find_suite
+        from makeanagent.environments.groups import expand_tasks
+        from makeanagent.errors import InputError
+        from makeanagent.evaluation.figures_novelty import write_figure
+        from makeanagent.evaluation.figures_unseen import draw_unseen
+        from makeanagent.generator import MakeAnAgent
+        from makeanagent.parallel import open_pool
+        from makeanagent.training.config import PRESETS
+        from makeanagent.zoo.store import Zoo
+
+        require_at_least("--seeds", self.seeds, 1)
+        if self.figure.suffix not in (".png", ".svg"):
+            raise InputError(f"--figure {self.figure}: must end in .png or .svg")
+        config = UnseenConfig(
+            parts=self.parts, num_prompts=self.num_prompts, rival_seeds=self.rival_seeds
+        )
+        zoo = Zoo.open(self.zoo)
+        suite = find_suite(zoo.suite)
+        tasks = expand_tasks(suite, self.tasks)
+        unseen = (getattr(suite, "groups", None) or {}).get("unseen", ())
+        trained_on = tuple(task for task in zoo.tasks() if task not in unseen)
+        if not trained_on:
+            raise InputError(f"{zoo.folder}: all of its tasks are unseen ones")
+        paths = [
+            train_all(
+                self.runs / f"seed-{seed}",
+                zoo,
+                replace(PRESETS[self.preset], seed=seed),
+                self.device,
+                trained_on,
+            )
+            for seed in range(self.seeds)
+        ]
+        load = cache(lambda path: MakeAnAgent.from_pretrained(path, self.device))
+        generators = [lambda path=path: load(path) for path in paths]  # type: ignore[misc]
+        cells = self.runs / "cells"
+        total = len(plan_cells(tasks, generators, config))
+        with open_pool() as pool, show_progress("unseen: cells", total) as advance:
+            run_unseen(
+                pool,
+                suite,
+                tasks,
+                generators,
+                zoo,
+                cells,
+                config,
+                lambda name: advance(1, f"unseen: {name}"),
+            )
+        result = summarize_unseen(cells, tasks, generators, config)
+        write_json(self.out, result)
+        print(f"written: {self.out}")
+        if result["curves"]:
+            write_figure(draw_unseen(result), self.figure)
+            print(f"written: {self.figure}")
