@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A new room needs a line here; `evaluation.rollouts` stands for that one module.
 BASE = ("errors", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "environments")
-PARTS = ("models", "generator", "evaluation", "zoo", "baselines")
+PARTS = ("models", "hub", "generator", "evaluation", "zoo", "baselines")
 MAY_IMPORT = {
     "errors": (),
     "artifacts": ("errors",),
@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "trajectories": BASE,
     "environments": BASE,
     "models": ("policies", "trajectories", *BASE),
-    "generator": ("models", "policies", "trajectories", *BASE),
+    "hub": ("policies", "trajectories", *BASE),
+    "generator": ("hub", "models", "policies", "trajectories", *BASE),
     "evaluation": (*DATA, *BASE),
     "zoo": ("evaluation.rollouts", *DATA, *BASE),
     "baselines": ("models", "generator", "zoo", "evaluation.rollouts", *DATA, *BASE),

@@ -11,7 +11,8 @@ import pytest
 from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import score_policies
-from makeanagent.generator import PRETRAINED, GeneratorConfig, MakeAnAgent, find_generator
+from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.hub import PRETRAINED, find_generator
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig

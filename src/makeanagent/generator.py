@@ -1,7 +1,6 @@
 """MakeAnAgent: from a demonstration to policies, in one artifact and one folder."""
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from makeanagent.artifacts import (
 )
 from makeanagent.devices import find_device
 from makeanagent.errors import InputError
+from makeanagent.hub import find_generator, write_card
 from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
@@ -44,8 +44,6 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
 
 SCHEMA_VERSION = 1
-PRETRAINED = Path(__file__).parent / "pretrained"
-"""Generators that ship with the package, a folder each."""
 Behavior = Trajectory | Sequence[Trajectory]
 """One demonstration, or several of one behaviour that prompt together."""
 _NOISE_SEED = 2**32
@@ -212,10 +210,7 @@ class MakeAnAgent(nn.Module):
         Raises:
             InputError: this generator has no success predictor.
         """
-        if self.predictor is None:
-            raise InputError(
-                "this generator has no success predictor; train one with `train predictor`"
-            )
+        predictor = self.require_predictor()
         groups, rows = _assign(prompts, len(policies))
         condition, config = self._condition(groups), GuidanceConfig()
         steps = gather_steps(groups, config, condition.device)
@@ -225,9 +220,21 @@ class MakeAnAgent(nn.Module):
                 policies.parameters.split(_TOGETHER), rows.split(_TOGETHER), strict=True
             )
         ]
-        return self.predictor.predict(
+        return predictor.predict(
             policies.parameters, condition[rows], torch.cat(parts), rows.to(condition.device)
         )
+
+    def require_predictor(self) -> SuccessPredictor:
+        """The success predictor.
+
+        Raises:
+            InputError: this generator has none.
+        """
+        if self.predictor is None:
+            raise InputError(
+                "this generator has no success predictor; train one with `train predictor`"
+            )
+        return self.predictor
 
     @torch.no_grad()
     def judge_familiarity(self, prompts: Sequence[Trajectory]) -> FamiliarityScores | None:
@@ -297,7 +304,8 @@ class MakeAnAgent(nn.Module):
         content = dataclasses.asdict(self.config)
         content |= {"schema_version": SCHEMA_VERSION, "provenance": describe_provenance()}
         write_json(folder / "config.json", content)
-        write_text(folder / "README.md", card or write_card(self.config))
+        parts = (self.config.spec, self.config.window, self.config.suite, self.config.tasks)
+        write_text(folder / "README.md", card or write_card(*parts))
         write_manifest(folder)
 
     @classmethod
@@ -365,65 +373,3 @@ def _assign(
     if num_policies < 1:
         raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
     return groups, torch.arange(num_policies) % len(groups)
-
-
-def find_generator(name: str | Path) -> Path:
-    """The folder of a generator: bundled, on disk, or fetched from the hub.
-
-    Raises:
-        InputError: there is none.
-    """
-    bundled = sorted(path.name for path in PRETRAINED.iterdir()) if PRETRAINED.is_dir() else []
-    if str(name) in bundled:
-        return PRETRAINED / name
-    if Path(name).is_dir():
-        return Path(name)
-    accepted = (
-        f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
-    )
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
-        raise InputError(f"{name}: no such generator; {accepted}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(name)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{name}: no such folder, and not to be had from the hub: {reason}"
-        ) from None
-
-
-def write_card(config: GeneratorConfig) -> str:
-    """The model card: what the generator is, reads and writes."""
-    spec = config.spec
-    tasks = "\n".join(f"- {config.suite}/{task}" for task in config.tasks)
-    return f"""---
-library_name: makeanagent
-tags: [reinforcement-learning, robotics, weight-space-generation, diffusion]
----
-# A policy generator
-
-Give it one demonstration, and it generates policy networks that act as demonstrated.
-
-- Reads: observations of {spec.observation_dim} numbers and actions of {spec.action_dim}, the first
-  {config.window.num_steps} steps and {config.window.num_outcome_states} states from the first
-  success on.
-- Writes: networks {spec.observation_dim}-{"-".join(map(str, spec.hidden))}-{spec.action_dim}
-  ({spec.num_parameters:,} parameters).
-
-```python
-from makeanagent import MakeAnAgent, Trajectory
-
-generator = MakeAnAgent.from_pretrained("<this folder or hub id>")
-policies = generator.generate(Trajectory.load("demo.npz"), num_policies=100)
-```
-
-Trained on policies of
-
-{tasks}
-
-Limits: what it generates for other tasks is an extrapolation; measure it before you rely on it.
-Clip actions and keep a stop within reach on a robot.
-"""

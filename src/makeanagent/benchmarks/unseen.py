@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -23,6 +24,7 @@ from makeanagent.benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
 from makeanagent.benchmarks.unseen_methods import (
     CORE,
     CURVES,
+    RANKED,
     RIVALS,
     SELECTED,
     Groups,
@@ -177,8 +179,9 @@ def run_unseen(
                     "predicted_success": made.predicted_success,
                     **_play(pool, suite, cell, parameters, made.policies.spec, config),
                 }
-            result = cell._asdict() | _describe_origin(generator, config) | result
+            result = cell._asdict() | _describe_origin(cell, generator, config) | result
             result |= {
+                "generator_sha256": generator.fingerprint,
                 "seen": cell.task in generator.config.tasks,
                 "expert_noise": [cell.value] if cell.curve == "noise" else list(EXPERT_NOISE),
                 "provenance": describe_provenance(),
@@ -195,19 +198,29 @@ def read_cell(
     if not path.is_file():
         return None
     content = read_json(path)
-    expected = _describe_origin(generator, config)
+    expected = _describe_origin(cell, generator, config)
     return content if {name: content.get(name) for name in expected} == expected else None
 
 
-def _describe_origin(generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
-    """What all cells of one experiment and training seed have in common."""
+def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
+    """What a cell's numbers depend on."""
     return {
-        "generator_sha256": generator.fingerprint,
+        "weights_sha256": _hash_weights(generator, cell.method == RANKED),
         "num_prompts": config.num_prompts,
         "layouts_per_policy": config.layouts_per_policy,
         "num_chosen": config.num_chosen,
         "methods": asdict(config.methods),
     }
+
+
+@lru_cache(maxsize=16)
+def _hash_weights(generator: MakeAnAgent, with_predictor: bool) -> str:
+    """SHA-256 of the weights in use: a predictor may join a generator whose cells are there."""
+    digest = sha256()
+    for name, tensor in generator.state_dict().items():
+        if with_predictor or not name.startswith("predictor."):
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class _Prompts:

@@ -92,12 +92,14 @@ def make_cloned(generator: MakeAnAgent, groups: Groups, seed: int, config: Metho
     return Made(Cloning(generator.config.spec, config.cloning).clone(groups, seed))
 
 
+RANKED = "ranked"
+"""The one method that asks the success predictor."""
 SELECTED = "selected"
 """The one method that plays before it is scored; on unseen tasks alone."""
 CORE: dict[str, Method] = {
     "unguided": make_unguided,
     "guided": make_guided,
-    "ranked": make_ranked,
+    RANKED: make_ranked,
     "cloning": make_cloned,
     SELECTED: make_tried,
 }

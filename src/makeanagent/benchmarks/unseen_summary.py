@@ -83,7 +83,9 @@ def summarize_unseen(
             for method in _unique(points, "method")
         ],
         "guidance_milliseconds": _measure_guidance(scored),
-        "generators_sha256": {str(cell["seed"]): cell["generator_sha256"] for cell in cells},
+        "generators_sha256": {
+            str(seed): generator.fingerprint for seed, generator in enumerate(loaded)
+        },
         "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in cells}),
         "provenance": describe_provenance(),
     }

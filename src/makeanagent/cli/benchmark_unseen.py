@@ -7,7 +7,11 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Unseen:
-    """Generation, guidance and ranking against cloning and other rivals, on seen and new tasks."""
+    """Generation, guidance and ranking against cloning and other rivals, on seen and new tasks.
+
+    Ranking needs success predictors: `train predictor` on the runs' folders adds them, before or
+    after, and fills no other cell again.
+    """
 
     zoo: Path
     "Zoo to train on, without its tasks of the suite's group `unseen`."
@@ -29,7 +33,7 @@ class Unseen:
     def run(self) -> None:
         """Train what is missing, fill the cells, and write the figures and their picture."""
         from dataclasses import replace
-        from functools import cache
+        from functools import cache, partial
 
         from makeanagent.artifacts import write_json
         from makeanagent.benchmarks.unseen import UnseenConfig, plan_cells, run_unseen
@@ -71,7 +75,7 @@ class Unseen:
             for seed in range(self.seeds)
         ]
         load = cache(lambda path: MakeAnAgent.from_pretrained(path, self.device))
-        generators = [lambda path=path: load(path) for path in paths]  # type: ignore[misc]
+        generators = [partial(load, path) for path in paths]
         cells = self.runs / "cells"
         total = len(plan_cells(tasks, generators, config))
         with open_pool() as pool, show_progress("unseen: cells", total) as advance:

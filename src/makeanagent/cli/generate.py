@@ -54,6 +54,8 @@ class Generate:
 
         prompts = read_demonstrations(self.prompt)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
+        if self.keep is not None:
+            generator.require_predictor()
         behaviors = [prompts] if self.together else prompts
         begin = perf_counter()
         guidance = GuidanceConfig() if self.guidance else None

@@ -13,7 +13,7 @@ _METHODS = {
 }
 _CURVES = {
     "demonstrations": "demonstrations of the task, together",
-    "noise": "action noise of the one demonstration (standard deviation)",
+    "noise": "action noise of the one demonstration",
 }
 
 

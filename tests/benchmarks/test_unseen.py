@@ -1,0 +1,340 @@
+"""Unseen tasks on a small suite: cells, resuming, layouts, the summary, its picture and page."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.tiny_zoo import TASKS, TINY
+
+from makeanagent.baselines.cloning import CloningConfig
+from makeanagent.baselines.regression import RegressionConfig
+from makeanagent.benchmarks import unseen as recipe
+from makeanagent.benchmarks.prompts import record_expert_prompts
+from makeanagent.benchmarks.unseen import Cell, UnseenConfig, plan_cells, run_unseen
+from makeanagent.benchmarks.unseen_methods import CORE, RIVALS, MethodConfig
+from makeanagent.benchmarks.unseen_summary import summarize_unseen
+from makeanagent.cli import main
+from makeanagent.environments import find_suite, layouts
+from makeanagent.errors import InputError
+from makeanagent.evaluation.figures_novelty import write_figure
+from makeanagent.evaluation.figures_unseen import draw_unseen
+from makeanagent.evaluation.metrics import stratified_bootstrap
+from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.models.autoencoder import AutoencoderConfig
+from makeanagent.models.behavior import BehaviorConfig
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.predictor import PredictorConfig
+from makeanagent.parallel import open_pool
+from makeanagent.trajectories import PromptWindow
+from makeanagent.zoo.store import Zoo
+
+ROOT = Path(__file__).parents[2]
+CONFIG = UnseenConfig(
+    num_prompts=3,
+    layouts_per_policy=2,
+    num_chosen=2,
+    demonstrations=(1, 2),
+    noise=(0.0, 0.3),
+    held_out_runs=1,
+    methods=MethodConfig(
+        guidance=GuidanceConfig(num_steps=3),
+        num_candidates=4,
+        num_tried=6,
+        cloning=CloningConfig(num_steps=5),
+        cloning_from_mean=CloningConfig(num_steps=2),
+        regression=RegressionConfig(num_steps=5, hidden_dim=8),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def zoo(tiny_zoo, tmp_path_factory) -> Zoo:
+    """The tiny zoo with all of its policies passed for qualified."""
+    folder = tmp_path_factory.mktemp("unseen") / "zoo"
+    zoo = Zoo.create(folder, tiny_zoo.suite, tiny_zoo.spec, "distillation", TINY, 0)
+    for name in tiny_zoo.shard_names():
+        shard = tiny_zoo.load_shard(name)
+        zoo.add_shard(replace(shard, success=np.ones_like(shard.success)))
+    return zoo
+
+
+def make_generator(zoo, seed, **parts) -> MakeAnAgent:
+    torch.manual_seed(seed)
+    config = GeneratorConfig(
+        spec=zoo.spec,
+        autoencoder=AutoencoderConfig(latent_dim=4),
+        behavior=BehaviorConfig(hidden_dim=8, embedding_dim=4),
+        denoiser=DenoiserConfig(widths=(8,), time_dim=8),
+        suite=zoo.suite,
+        tasks=TASKS[:1],
+        **parts,
+    )
+    return MakeAnAgent(config)
+
+
+@pytest.fixture(scope="module")
+def generators(zoo):
+    """Of two training seeds; the first one has a success predictor."""
+    made = [make_generator(zoo, 0, predictor=PredictorConfig()), make_generator(zoo, 1)]
+    return [partial(lambda each: each, each) for each in made]
+
+
+def run(zoo, generators, folder, config=CONFIG, tasks=TASKS):
+    names = []
+    with open_pool(1) as pool:
+        suite = find_suite(zoo.suite)
+        run_unseen(pool, suite, tasks, generators, zoo, folder, config, names.append)
+    assert sorted(names) == sorted(cell.name for cell in plan_cells(tasks, generators, config))
+
+
+@pytest.fixture(scope="module")
+def folder(zoo, generators, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unseen") / "cells"
+    run(zoo, generators, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def summary(folder, generators):
+    result = summarize_unseen(folder, TASKS, generators, CONFIG)
+    return json.loads(json.dumps(result, allow_nan=False))
+
+
+def load(folder, **values):
+    cells = [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
+    return [cell for cell in cells if all(cell[name] == value for name, value in values.items())]
+
+
+def test_every_method_has_its_cells(folder, generators):
+    core = {(cell["method"], cell["task"], cell["seed"]) for cell in load(folder, part="core")}
+    expected = {(name, task, seed) for name in CORE for task in TASKS for seed in (0, 1)}
+    assert core == {each for each in expected if each[0] != "selected" or each[1] == TASKS[1]}
+    rivals = {(cell["method"], cell["task"], cell["seed"]) for cell in load(folder, part="rivals")}
+    assert rivals == {(name, task, 0) for name in RIVALS for task in TASKS}
+    # Four points of two methods on the one unseen task.
+    curves = load(folder, part="curves")
+    assert len(curves) == 8
+    assert {(cell["task"], cell["seed"]) for cell in curves} == {(TASKS[1], 0)}
+    for cell in load(folder, success=None):
+        assert (cell["method"], cell["seed"]) in {("ranked", 1), ("average_16", 0)}
+        assert cell["reason"]
+    for cell in load(folder, method="ranked", seed=0):
+        assert len(cell["predicted_success"]) == 3
+        assert all(0 <= value <= 1 for value in cell["predicted_success"])
+
+
+def test_layouts_serve_one_purpose_and_one_seed(folder):
+    played = {0: set(), 1: set()}
+    for cell in load(folder):
+        if cell["success"] is None:
+            continue
+        where = np.array(cell["layouts"])
+        assert where.shape == np.array(cell["success"]).shape
+        assert set(where.flat) <= set(layouts.SCORING)
+        played[cell["seed"]] |= set(where.flat)
+        if cell["method"] == "selected":
+            assert set(cell["selection_layouts"]) <= set(layouts.SELECTION)
+            assert not set(cell["selection_layouts"]) & set(where.flat)
+            assert where.shape == (2, 50)
+            assert np.array(cell["selection_success"]).shape == (6, 5)
+    assert not played[0] & played[1]
+
+
+def test_ten_policies_play_all_fifty_layouts(zoo, generators, tmp_path):
+    config = replace(CONFIG, parts=("core",), num_prompts=10, layouts_per_policy=5)
+    with open_pool(1) as pool:
+        result = recipe._play(
+            pool,
+            find_suite(zoo.suite),
+            Cell("core", "guided", TASKS[0], 1),
+            np.zeros((10, zoo.spec.num_parameters), np.float32),
+            zoo.spec,
+            config,
+        )
+    assert len(set(np.array(result["layouts"]).flat)) == 50
+
+
+def test_seeds_have_different_prompts(zoo):
+    with open_pool(1) as pool:
+        record = partial(
+            record_expert_prompts, pool, find_suite(zoo.suite), TASKS[0], window=PromptWindow()
+        )
+        first, more, others = record(count=2), record(count=3), record(count=2, offset=500)
+        with pytest.raises(InputError, match="10000 layouts"):
+            record(count=2, offset=9_999)
+    starts = [trajectory.observations[0] for trajectory in (*first, *others)]
+    assert len(np.unique(starts, axis=0)) == 4
+    # The first prompts are the same, however many are recorded.
+    for short, long in zip(first, more, strict=False):
+        assert np.array_equal(short.actions, long.actions)
+
+
+def test_demonstrations_of_a_group_differ_in_noise(zoo, generators):
+    config = replace(CONFIG, num_prompts=10)
+    with open_pool(1) as pool:
+        prompts = recipe._Prompts(pool, find_suite(zoo.suite), generators[0](), 0, config)
+        # Every prompt stands for its own number here.
+        prompts.record = lambda task, count: list(range(count))
+        groups = prompts.gather(Cell("curves", "guided", TASKS[1], 0, "demonstrations", 5))
+        single = prompts.gather(Cell("core", "guided", TASKS[1], 0))
+    assert [group[0] for group in groups] == [number for (number,) in single] == list(range(10))
+    assert sorted(sum(groups, [])) == list(range(50))
+    for group in groups:
+        assert len({number % 4 for number in group}) >= 3
+
+
+def test_a_second_run_makes_what_is_missing_alone(zoo, generators, folder, tmp_path, monkeypatch):
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    for path in folder.iterdir():
+        (cells / path.name).write_bytes(path.read_bytes())
+    # Without a missing rival, the zoo is not read.
+    monkeypatch.setattr(recipe, "_load_bank", lambda *_: pytest.fail("read the zoo"))
+    lost = cells / f"guided-{TASKS[1]}-1.json"
+    found = json.loads(lost.read_text())
+    lost.unlink()
+    before = {path: path.stat().st_mtime_ns for path in cells.iterdir()}
+    run(zoo, generators, cells)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    again = json.loads(lost.read_text())
+    for name in ("success", "layouts", "weights_sha256"):
+        assert again[name] == found[name]
+
+
+def test_cells_of_another_generator_or_size_are_made_again(zoo, generators, folder):
+    (cell,) = [
+        cell
+        for cell in plan_cells(TASKS, generators, CONFIG)
+        if cell == Cell("core", "guided", TASKS[0], 0)
+    ]
+    first = generators[0]()
+    assert recipe.read_cell(folder, cell, first, CONFIG) is not None
+    assert recipe.read_cell(folder, cell, generators[1](), CONFIG) is None
+    assert recipe.read_cell(folder, cell, first, replace(CONFIG, num_prompts=4)) is None
+    # A predictor that joins changes what is ranked, and nothing else.
+    without = make_generator(zoo, 0)
+    without.load_state_dict(
+        {k: v for k, v in first.state_dict().items() if not k.startswith("predictor.")}
+    )
+    assert recipe.read_cell(folder, cell, without, CONFIG) is not None
+    assert recipe.read_cell(folder, cell._replace(method="ranked"), without, CONFIG) is None
+
+
+def test_the_summary_is_what_the_cells_say(folder, summary):
+    for mean in summary["means"]:
+        if mean["method"] == "selected_best":
+            continue
+        cells = [
+            cell
+            for cell in load(folder, method=mean["method"], seen=mean["seen"], curve=None)
+            if cell["success"] is not None
+        ]
+        if not cells:
+            assert mean["mean"] is None and mean["not_made"]
+            continue
+        rates = np.concatenate([np.mean(cell["success"], axis=1) for cell in cells])
+        assert mean["num_tasks"] == 1
+        assert mean["mean"] == mean["lowest"] == pytest.approx(rates.mean())
+        interval = stratified_bootstrap(rates[None], lambda sample: float(sample.mean()))
+        assert mean["interval_95"] == pytest.approx(interval)
+        assert mean["seeds"] == {
+            str(cell["seed"]): pytest.approx(np.mean(cell["success"])) for cell in cells
+        }
+        (row,) = (row for row in summary["tasks"] if row["seen"] == mean["seen"])
+        found = row["methods"][mean["method"]]
+        assert found["mean"] == pytest.approx(rates.mean())
+        assert found["num_rollouts"] == sum(np.size(cell["success"]) for cell in cells)
+    assert {mean["seen"] for mean in summary["means"] if mean["method"] == "selected"} == {False}
+    (best,) = (mean for mean in summary["means"] if mean["method"] == "selected_best")
+    cells = load(folder, method="selected")
+    assert best["mean"] == pytest.approx(np.mean([cell["success"][0] for cell in cells]))
+    assert summary["generators_sha256"] == {"0": None, "1": None}
+    assert isinstance(summary["guidance_milliseconds"], float)
+
+
+def test_wins_and_curves_are_counted_from_cells(folder, generators, tmp_path):
+    for path in folder.iterdir():
+        cell = json.loads(path.read_text())
+        if cell["success"] is not None:
+            won = cell["method"] == "guided" or cell["curve"] is not None
+            cell["success"] = np.full(np.shape(cell["success"]), int(won)).tolist()
+        if cell["curve"] == "noise" and cell["value"] == 0.3:
+            cell |= {"success": None, "reason": "the expert failed"}
+        (tmp_path / path.name).write_text(json.dumps(cell))
+    result = summarize_unseen(tmp_path, TASKS, generators, CONFIG)
+    assert result["guided_against_cloning"] == [
+        {"seen": seen, "num_tasks": 1, "better": 1, "worse": 0} for seen in (True, False)
+    ]
+    points = {(p["curve"], p["value"], p["method"]): p for p in result["curves"]}
+    assert points["demonstrations", 2, "cloning"]["mean"] == 1
+    assert points["demonstrations", 2, "cloning"]["interval_95"] == [1, 1]
+    # A task without one point is left out of the whole curve.
+    kept = points["noise", 0.0, "guided"]
+    assert (kept["mean"], kept["num_tasks"], kept["tasks"]) == (None, 0, {TASKS[1]: 1.0})
+    lost = points["noise", 0.3, "guided"]
+    assert lost["tasks"] == {TASKS[1]: None}
+    assert lost["not_made"] == {TASKS[1]: "the expert failed"}
+    draw_unseen(result)
+
+
+def test_the_picture_shows_both_curves(summary, tmp_path):
+    figure = draw_unseen(summary)
+    demonstrations, noise = figure.axes
+    assert [line.get_xdata().tolist() for line in demonstrations.lines] == [[1, 2], [1, 2]]
+    assert [line.get_xdata().tolist() for line in noise.lines] == [[0, 0.3], [0, 0.3]]
+    path = tmp_path / "unseen.png"
+    write_figure(figure, path)
+    assert Image.open(path).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
+
+
+def test_the_page_has_the_figures(summary):
+    path = ROOT / "benchmarks" / "write_results.py"
+    spec = importlib.util.spec_from_file_location("write_results", path)
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    assert page.write_unseen(None) == page.write_novelty(None) == ""
+    # The example suite has no version of Meta-World to tell.
+    summary = summary | {"provenance": page.read("table4")["provenance"]}
+    text = page.write_unseen(summary)
+    (guided,) = (m for m in summary["means"] if m["method"] == "guided" and not m["seen"])
+    assert page.rate(guided) in text
+    assert "images/unseen.png" in text
+    assert "| average of the 16 nearest zoo policies | 0 | – | – | – | – |" in text
+
+
+def test_the_command(zoo, tmp_path, capsys, monkeypatch):
+    make_generator(zoo, 0).save_pretrained(tmp_path / "generator")
+    trained = []
+
+    def train(folder, zoo, config, device, tasks):
+        trained.append((folder.name, config.seed, tasks))
+        return tmp_path / "generator"
+
+    monkeypatch.setattr("makeanagent.cli.train.train_all", train)
+    suite = type(find_suite(zoo.suite))
+    monkeypatch.setattr(suite, "groups", {"unseen": TASKS[1:]}, raising=False)
+    out, figure = tmp_path / "unseen.json", tmp_path / "unseen.png"
+    command = ["benchmark", "unseen", "--zoo", str(zoo.folder), "--runs", str(tmp_path / "runs")]
+    command += ["--out", str(out), "--seeds", "1", "--num-prompts", "2", "--tasks", TASKS[0]]
+    command += ["--parts", "rivals", "--preset", "smoke", "--device", "cpu", "--figure"]
+    assert main([*command, str(figure.with_suffix(".bmp"))]) == 2
+    assert "must end in .png or .svg" in capsys.readouterr().err
+    assert main([*command, str(figure)]) == 0
+    # Nothing is trained on the suite's unseen tasks, though the zoo holds them.
+    assert trained == [("seed-0", 0, TASKS[:1])]
+    result = json.loads(out.read_text())
+    assert {mean["part"] for mean in result["means"]} == {"rivals"}
+    # Seen tasks have no curves, and nothing to draw.
+    assert result["curves"] == [] and not figure.exists()
+
+
+def test_prompts_of_seeds_must_not_meet():
+    with pytest.raises(InputError, match="num_prompts 51: must be 1 to 50"):
+        UnseenConfig(num_prompts=51)
