@@ -50,7 +50,7 @@ class Train:
 
         device = find_device(self.device)
         zoo = Zoo.open(self.zoo)
-        tasks = expand_tasks(find_suite(zoo.suite), self.tasks) if self.tasks else ()
+        tasks = choose_tasks(zoo, expand_tasks(find_suite(zoo.suite), self.tasks or zoo.tasks()))
         config = PRESETS[self.preset]
         window = config.window
         if self.num_steps is not None:
@@ -69,6 +69,30 @@ class Train:
             train_stage(run, stage, device)
         if all(run.is_done(stage) for stage in STAGES):
             print(f"generator: {run.save_generator()}")
+
+
+def choose_tasks(zoo: "Zoo", tasks: Sequence[str]) -> tuple[str, ...]:
+    """Those of `tasks` that one can train on; says which ones are left out.
+
+    Raises:
+        InputError: the zoo has no policies of a task, or no qualified policy at all.
+    """
+    from makeanagent.errors import InputError
+
+    known, qualified = zoo.tasks(), zoo.qualified_tasks()
+    absent = [task for task in tasks if task not in known]
+    if absent or not tasks:
+        raise InputError(
+            f"{zoo.folder}: no policies of {', '.join(absent) or 'any task'};"
+            f" its tasks: {', '.join(known) or 'none yet'}"
+        )
+    chosen = tuple(task for task in tasks if task in qualified)
+    if not chosen:
+        raise InputError(f"{zoo.folder}: no policy of {', '.join(tasks)} is qualified")
+    if len(chosen) < len(tasks):
+        left_out = ", ".join(task for task in tasks if task not in chosen)
+        print(f"left out, as no policy of theirs is qualified: {left_out}")
+    return chosen
 
 
 def train_stage(run: "TrainingRun", stage: "Stage", device: str) -> None:
@@ -119,7 +143,7 @@ def train_all(
     from makeanagent.devices import find_device
     from makeanagent.training.run import STAGES, TrainingRun
 
-    run = TrainingRun(folder, zoo, config, tasks)
+    run = TrainingRun(folder, zoo, config, choose_tasks(zoo, tasks or zoo.tasks()))
     for stage in STAGES:
         train_stage(run, stage, find_device(device))
     return run.save_generator()

@@ -178,6 +178,11 @@ class Zoo:
         """Tasks that have a finished shard."""
         return sorted({self.read_index(name)["task"] for name in self.shard_names()})
 
+    def qualified_tasks(self) -> list[str]:
+        """Tasks of which at least one policy is qualified: those that one can train on."""
+        indices = map(self.read_index, self.shard_names())
+        return sorted({index["task"] for index in indices if any(map(all, index["success"]))})
+
     def read_index(self, name: str) -> dict[str, Any]:
         """What the shard's JSON says: task, seed, and columns run, step and success.
 

@@ -1,0 +1,130 @@
+"""`generate`: guidance, ranking without the simulator, and the warning for unfamiliar prompts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from makeanagent.generator import MakeAnAgent
+from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.predictor import PredictorConfig
+from makeanagent.policies.folder import load_policies
+from makeanagent.trajectories import Trajectory, make_prompt, stack_prompts
+from makeanagent.trajectories.demonstrations import read_demonstrations
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory):
+    from tests.cli.conftest import ENV
+
+    from makeanagent.cli import main
+
+    folder = tmp_path_factory.mktemp("demos") / "demos"
+    assert main(["record", "--env", ENV, "--out", str(folder), "--num", "8"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranking(generator, demonstrations, tmp_path_factory):
+    """The untrained generator with a predictor, and with the demonstrations as what it knows."""
+    torch.manual_seed(1)
+    plain = MakeAnAgent.from_pretrained(generator)
+    config = dataclasses.replace(
+        plain.config,
+        predictor=PredictorConfig(num_probes=4),
+        familiarity=FamiliarityConfig(num_components=4, bank_size=8),
+    )
+    full = MakeAnAgent(config, plain.autoencoder, plain.embedding, plain.denoiser)
+    full.predictor.regression.weight.normal_()
+    prompts = read_demonstrations(str(demonstrations))
+    behavior, outcome = map(
+        torch.from_numpy, stack_prompts([make_prompt(item, config.window) for item in prompts])
+    )
+    full.familiarity.fit(
+        behavior, outcome, torch.arange(8) % 2, full.embedding.condition(behavior, outcome)
+    )
+    folder = tmp_path_factory.mktemp("ranking") / "generator"
+    full.save_pretrained(folder)
+    return folder
+
+
+def test_keep_saves_the_policies_that_are_likeliest_to_succeed(
+    run, ranking, demonstration, tmp_path
+):
+    out = run(
+        "generate", "--prompt", demonstration, "--generator", ranking, "--num", 6, "--keep", 2,
+        "--out", tmp_path / "best",
+    )  # fmt: skip
+    parameters, _, metadata = load_policies(tmp_path / "best")
+    generator = MakeAnAgent.from_pretrained(ranking)
+    demo = Trajectory.load(demonstration)
+    policies = generator.generate(demo, 6, guidance=GuidanceConfig())
+    success = generator.predict_success(policies, demo)
+    best = success.argsort(descending=True)[:2]
+    np.testing.assert_allclose(parameters, policies.parameters[best], atol=1e-5)
+    np.testing.assert_allclose(metadata["predicted_success"], success[best], atol=1e-5)
+    assert "best 2 of 6 by rank" in out
+
+
+def test_ranking_needs_a_predictor(fails, generator, demonstration, tmp_path):
+    fails(
+        "no success predictor", "generate", "--prompt", demonstration, "--generator", generator,
+        "--keep", 1, "--out", tmp_path / "best",
+    )  # fmt: skip
+    assert not (tmp_path / "best").exists()
+
+
+def test_no_more_can_be_kept_than_there_are(fails, ranking, demonstration, tmp_path):
+    fails(
+        "--num 2: must be 3 or more", "generate", "--prompt", demonstration, "--generator",
+        ranking, "--num", 2, "--keep", 3, "--out", tmp_path / "best",
+    )  # fmt: skip
+
+
+def test_guidance_is_on_unless_it_is_switched_off(run, generator, tmp_path):
+    # Actions that an untrained generator's policies are far from.
+    demonstration = tmp_path / "bold.npz"
+    rng = np.random.default_rng(0)
+    Trajectory(
+        observations=rng.normal(size=(81, 10)),
+        actions=np.full((80, 2), 0.9),
+        success=np.arange(80) > 60,
+    ).save(demonstration)
+    for name, options in (("guided", []), ("plain", ["--no-guidance"])):
+        run(
+            "generate", "--prompt", demonstration, "--generator", generator, "--num", 2,
+            "--out", tmp_path / name, *options,
+        )  # fmt: skip
+    guided, plain = (load_policies(tmp_path / name) for name in ("guided", "plain"))
+    assert np.abs(guided[0] - plain[0]).max() > 1e-3
+    assert guided[2]["guidance"]["num_steps"] == GuidanceConfig().num_steps
+    assert plain[2]["guidance"] is None
+
+
+def test_together_demonstrations_are_one_prompt(run, generator, demonstrations, tmp_path):
+    run(
+        "generate", "--prompt", demonstrations, "--generator", generator, "--num", 3,
+        "--together", "--out", tmp_path / "policies",
+    )  # fmt: skip
+    _, _, metadata = load_policies(tmp_path / "policies")
+    assert metadata["prompt_of_policy"] == [0, 0, 0]
+    assert len(metadata["env_ids"]) == 8
+
+
+def test_a_prompt_of_another_kind_gets_a_warning(run, ranking, demonstrations, tmp_path):
+    known = next(iter(sorted(demonstrations.glob("*.npz"))))
+    rng = np.random.default_rng(0)
+    demo = Trajectory.load(known)
+    Trajectory(
+        observations=rng.normal(size=demo.observations.shape),
+        actions=rng.uniform(-1, 1, size=demo.actions.shape),
+        success=demo.success,
+    ).save(tmp_path / "noise.npz")
+    for prompt, warned in ((tmp_path / "noise.npz", True), (known, False)):
+        out = run(
+            "generate", "--prompt", prompt, "--generator", ranking, "--num", 1,
+            "--out", tmp_path / f"policies-{warned}",
+        )  # fmt: skip
+        assert ("unlike what the generator was trained on" in out) == warned
