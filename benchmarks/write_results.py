@@ -218,6 +218,64 @@ Means over training seeds, with Wilson intervals.
 """
 
 
+def write_breadth(parts: list[dict[str, Any] | None]) -> str:
+    """How many tasks have a good zoo, and which have not; empty without figures."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return ""
+    rows = sorted((row for part in found for row in part["tasks"]), key=lambda row: row["task"])
+    good = [row for row in rows if row["qualified_rate"] >= 0.9]
+    weak = [
+        [
+            row["task"].removesuffix("-v3"),
+            str(row["num_policies"]),
+            f"{row['qualified_rate']:.2f}",
+            f"{row['success_rate']:.2f}",
+            f"{row['expert_success']:.2f}",
+        ]
+        for row in rows
+        if row["qualified_rate"] < 0.9
+    ]
+    return f"""### All fifty tasks
+
+Of {len(rows)} tasks with a zoo, {len(good)} have 90% or more of their policies qualified. The
+others:
+
+{table(["task", "policies", "qualified", "success", "expert"], weak)}
+
+{describe(found[0])}
+"""
+
+
+def write_ranking(result: dict[str, Any] | None) -> str:
+    """The section on choosing without the simulator; empty without figures."""
+    if result is None:
+        return ""
+    report, candidates = result["report"], result["candidates"]
+    rows = [
+        ["all candidates", share(report["success_mean"])],
+        ["smallest error on the demonstration", share(report["success_error"])],
+        ["highest predicted success", share(report["success_top"])],
+        ["best by the very rollouts that score it", share(report["success_oracle"])],
+    ]
+    return f"""## Choosing without the simulator
+
+{report["num_candidates"]:,} guided candidates of {report["num_prompts"]} demonstrations, of tasks
+that their generators were trained without ({candidates["num_folds"]} folds), on
+{candidates["num_layouts"]} layouts each. The predictor, too, is judged on tasks that neither it nor
+its calibration has seen.
+
+{table(["chosen among a demonstration's candidates", "success"], rows)}
+
+Rank correlation within a demonstration's candidates {report["spearman_within"]:.2f} (by
+demonstration error alone {report["spearman_within_error"]:.2f}), over all candidates
+{report["spearman_all"]:.2f}; expected calibration error {report["ece_raw"]:.3f} before and
+{report["ece"]:.3f} after calibration; Brier score {report["brier"]:.3f}.
+
+{describe(result)}
+"""
+
+
 def write_novelty(result: dict[str, Any] | None) -> str:
     """The section on memorisation; empty without figures."""
     if result is None:
@@ -306,7 +364,8 @@ comparison.
 
 {write_tasks(table4, "zoo")}
 
-{write_unseen(read_optional("unseen"))}{write_novelty(read_optional("novelty"))}\
+{write_unseen(read_optional("unseen"))}{write_ranking(read_optional("predictor"))}\
+{write_novelty(read_optional("novelty"))}\
 ## What the autoencoder keeps
 
 Policies before and after encoding and decoding: {
@@ -368,6 +427,7 @@ stages (`train all`, `FAST`) took {representation["training_seconds"] / 60:.1f} 
         describe(zoo)
     }
 
+{write_breadth([read_optional("zoo_training"), read_optional("zoo_unseen")])}
 ## Speed
 
 {
