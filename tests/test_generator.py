@@ -1,5 +1,6 @@
 """The artifact: what ships, what loading refuses, and what goes to the hub."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from makeanagent.hub import PRETRAINED, find_generator
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
 from makeanagent.trajectories import Trajectory
@@ -50,10 +52,27 @@ def make_prompt(steps: int = 60, width: int = 10) -> Trajectory:
     )
 
 
-def test_the_bundled_generator_is_small_and_of_the_ten_seen_tasks(bundled):
-    size = sum(path.stat().st_size for path in (PRETRAINED / "metaworld").iterdir())
-    assert size < 40e6
-    assert bundled.config.tasks == tuple(sorted(find_suite("metaworld").groups["seen"]))
+def test_bundled_generators_are_small_and_know_no_unseen_task(bundled):
+    groups = find_suite("metaworld").groups
+    for folder in PRETRAINED.iterdir():
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 40e6
+    assert set(groups["seen"]) < set(bundled.config.tasks) <= set(groups["training"])
+    ten = MakeAnAgent.from_pretrained("metaworld-10")
+    assert ten.config.tasks == tuple(sorted(groups["seen"]))
+
+
+def test_the_bundled_generator_guides_ranks_and_warns(bundled):
+    demo = Trajectory.load(PROMPTS / "door-lock-v3.npz")
+    policies = bundled.generate(demo, num_policies=8, guidance=GuidanceConfig())
+    success = bundled.predict_success(policies, demo)
+    assert success.shape == (8,)
+    assert ((success >= 0) & (success <= 1)).all()
+    rng = np.random.default_rng(0)
+    shuffled = dataclasses.replace(demo, actions=rng.permutation(demo.actions))
+    noise = dataclasses.replace(demo, observations=rng.normal(size=demo.observations.shape))
+    known, *odd = bundled.judge_familiarity([demo, shuffled, noise]).total
+    assert known < 1
+    assert min(odd) > 1
 
 
 def test_the_bundled_generator_opens_a_door_from_one_demonstration(bundled):

@@ -13,7 +13,7 @@ from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
 
 PACKAGE = Path(__file__).parents[2] / "src" / "makeanagent"
-PRETRAINED = PACKAGE / "pretrained" / "metaworld"
+PRETRAINED = PACKAGE / "pretrained" / "metaworld-10"
 WIDTHS = {"observation_dim": 6, "action_dim": 2}
 PARTS = ("distance", "reconstruction", "dynamics")
 
