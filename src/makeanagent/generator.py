@@ -170,12 +170,15 @@ class MakeAnAgent(nn.Module):
         """
         groups, rows = _assign(prompts, num_policies)
         condition = self._condition(groups)[rows]
-        if guidance is not None:
-            source = torch.Generator().manual_seed(seed + _NOISE_SEED)
-            noise = torch.randn(condition.shape, generator=source).to(condition)
-            noise[: len(groups)] = 0
-            condition = condition + guidance.condition_noise * noise
-        latents = sample_latents(
+        if guidance is None:
+            latents = self._sample(condition, seed)
+        else:
+            latents = self._guide(groups, rows, condition, seed, guidance)
+        return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
+
+    def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
+        """Latents `[N, G, D]` for conditions `[N, C]`."""
+        return sample_latents(
             self.denoiser,
             self._scheduler,
             condition,
@@ -183,17 +186,31 @@ class MakeAnAgent(nn.Module):
             self.config.diffusion.sample_steps,
             torch.Generator().manual_seed(seed),
         )
-        if guidance is not None:
-            steps = gather_steps(groups, guidance, condition.device)
-            latents = torch.cat(
-                [
-                    guide_latents(self.autoencoder, part, steps[part_rows], guidance)
-                    for part, part_rows in zip(
-                        latents.split(_TOGETHER), rows.split(_TOGETHER), strict=True
-                    )
-                ]
-            )
-        return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
+
+    def _guide(
+        self,
+        groups: Sequence[Sequence[Trajectory]],
+        rows: torch.Tensor,
+        condition: torch.Tensor,
+        seed: int,
+        guidance: GuidanceConfig,
+    ) -> torch.Tensor:
+        """Guided latents `[N, G, D]` for conditions `[N, C]` of the prompts `rows` `[N]`."""
+        repeated = condition.repeat(guidance.num_starts, 1)
+        source = torch.Generator().manual_seed(seed + _NOISE_SEED)
+        noise = torch.randn(repeated.shape, generator=source).to(repeated)
+        noise[: len(groups)] = 0
+        drawn = self._sample(repeated + guidance.condition_noise * noise, seed)
+        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
+        steps = gather_steps(groups, guidance, condition.device)
+        return torch.cat(
+            [
+                guide_latents(self.autoencoder, part, steps[part_rows], guidance)
+                for part, part_rows in zip(
+                    starts.split(_TOGETHER), rows.split(_TOGETHER), strict=True
+                )
+            ]
+        )
 
     @torch.no_grad()
     def predict_success(

@@ -56,7 +56,7 @@ def test_it_finds_a_policy_of_the_latent_space_from_what_it_does(autoencoder):
     teacher, start = torch.randn(9, 2, 8), torch.zeros(9, 2, 8)
     shown = [demonstrate(policy) for policy in decode(autoencoder, teacher)]
     steps = gather_steps([[item] for item in shown], GuidanceConfig(), CPU)
-    guided = guide_latents(autoencoder, start, steps, GuidanceConfig())
+    guided = guide_latents(autoencoder, start[:, None], steps, GuidanceConfig())
     other = [demonstrate(policy, seed=5) for policy in decode(autoencoder, teacher)]
     before, after = (error_of(autoencoder, latents, other) for latents in (start, guided))
     assert (after / before).median() < 0.3
@@ -66,7 +66,7 @@ def test_a_demonstration_of_the_generated_policy_itself_changes_nothing(autoenco
     latents = torch.randn(2, 2, 8)
     shown = [demonstrate(policy) for policy in decode(autoencoder, latents)]
     steps = gather_steps([[item] for item in shown], SHORT, CPU)
-    torch.testing.assert_close(guide_latents(autoencoder, latents, steps, SHORT), latents)
+    torch.testing.assert_close(guide_latents(autoencoder, latents[:, None], steps, SHORT), latents)
 
 
 def test_it_stops_before_the_held_back_steps_get_worse(autoencoder):
@@ -82,7 +82,7 @@ def test_it_stops_before_the_held_back_steps_get_worse(autoencoder):
         for _ in range(8)
     ]
     guided = guide_latents(
-        autoencoder, latents, gather_steps([[item] for item in shown], SHORT, CPU), SHORT
+        autoencoder, latents[:, None], gather_steps([[item] for item in shown], SHORT, CPU), SHORT
     )
     before, after = (error_of(autoencoder, item, shown) for item in (latents, guided))
     assert (after <= before).all()
@@ -92,9 +92,9 @@ def test_a_policy_does_not_depend_on_its_neighbours(autoencoder):
     latents = torch.randn(3, 2, 8)
     shown = [demonstrate(p, noise=0.2) for p in decode(autoencoder, torch.randn(3, 2, 8))]
     steps = gather_steps([[item] for item in shown], SHORT, CPU)
-    together = guide_latents(autoencoder, latents, steps, SHORT)
+    together = guide_latents(autoencoder, latents[:, None], steps, SHORT)
     row = torch.tensor([1])
-    alone = guide_latents(autoencoder, latents[row], steps[row], SHORT)
+    alone = guide_latents(autoencoder, latents[row][:, None], steps[row], SHORT)
     torch.testing.assert_close(together[row], alone, atol=1e-4, rtol=1e-3)
 
 
@@ -102,7 +102,7 @@ def test_it_trains_no_network(autoencoder):
     before = {name: value.clone() for name, value in autoencoder.state_dict().items()}
     shown = demonstrate(decode(autoencoder, torch.randn(1, 2, 8))[0])
     steps = gather_steps([[shown]], SHORT, CPU)
-    guide_latents(autoencoder, torch.zeros(1, 2, 8), steps, SHORT)
+    guide_latents(autoencoder, torch.zeros(1, 2, 2, 8), steps, SHORT)
     for name, value in autoencoder.state_dict().items():
         assert torch.equal(value, before[name])
     assert all(parameter.grad is None for parameter in autoencoder.parameters())
@@ -114,9 +114,37 @@ def test_a_stronger_prior_keeps_it_nearer(autoencoder):
 
     def distance(weight: float) -> float:
         config = GuidanceConfig(num_steps=30, prior_weight=weight)
-        return guide_latents(autoencoder, torch.zeros(1, 2, 8), steps, config).norm().item()
+        return guide_latents(autoencoder, torch.zeros(1, 1, 2, 8), steps, config).norm().item()
 
     assert distance(1.0) < 0.5 * distance(1e-4)
+
+
+def test_of_several_starts_the_one_that_explains_best_goes_on(autoencoder):
+    teacher = torch.randn(1, 2, 8)
+    shown = demonstrate(decode(autoencoder, teacher)[0])
+    steps = gather_steps([[shown]], SHORT, CPU)
+    starts = torch.stack([teacher[0] + 5, teacher[0], teacher[0] - 5])[None]
+    guided = guide_latents(autoencoder, starts, steps, SHORT)
+    torch.testing.assert_close(guided, teacher)
+
+
+def test_a_leak_frees_saturated_actions(autoencoder):
+    """All actions of the start are far beyond where tanh has a gradient."""
+    mean = next(layer for layer in SPEC.layers if layer.name == "mean")
+    autoencoder.mean[mean.bias] = 12.0
+    shown = Trajectory(
+        observations=np.random.default_rng(0).normal(size=(91, 6)).astype(np.float32),
+        actions=np.full((90, 2), -0.9),
+        success=np.zeros(90, bool),
+    )
+    steps, start = gather_steps([[shown]], SHORT, CPU), torch.zeros(1, 1, 2, 8)
+
+    def error(leak: float) -> float:
+        config = GuidanceConfig(num_steps=100, leak=leak, prior_weight=0.0)
+        latents = guide_latents(autoencoder, start, steps, config)
+        return error_of(autoencoder, latents, [shown]).item()
+
+    assert error(0.1) < 0.5 * error(0.0)
 
 
 def test_steps_come_from_all_demonstrations_of_a_group(autoencoder):
@@ -177,7 +205,7 @@ def test_guided_policies_explain_the_demonstration_better(generator):
 
 def test_a_prompts_later_candidates_begin_elsewhere(generator):
     prompt = demonstrate(decode(generator.autoencoder, torch.randn(1, 2, 8))[0])
-    barely = GuidanceConfig(num_steps=1, step_size=1e-6, condition_noise=3.0)
+    barely = GuidanceConfig(num_starts=1, num_steps=1, step_size=1e-6, condition_noise=3.0)
     plain = generator.generate(prompt, 3, seed=4).parameters
     guided = generator.generate(prompt, 3, seed=4, guidance=barely).parameters
     torch.testing.assert_close(guided[0], plain[0], atol=1e-4, rtol=1e-4)

@@ -27,6 +27,7 @@ from makeanagent.benchmarks.unseen_methods import (
     RANKED,
     RIVALS,
     SELECTED,
+    SETTINGS,
     Groups,
     Made,
     MethodConfig,
@@ -199,17 +200,21 @@ def read_cell(
         return None
     content = read_json(path)
     expected = _describe_origin(cell, generator, config)
+    # A cell may have noted settings that its method does not read.
+    noted = content.get("methods", {})
+    content["methods"] = {name: noted.get(name) for name in expected["methods"]}
     return content if {name: content.get(name) for name in expected} == expected else None
 
 
 def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
     """What a cell's numbers depend on."""
+    settings = asdict(config.methods)
     return {
         "weights_sha256": _hash_weights(generator, cell.method == RANKED),
         "num_prompts": config.num_prompts,
         "layouts_per_policy": config.layouts_per_policy,
         "num_chosen": config.num_chosen,
-        "methods": asdict(config.methods),
+        "methods": {name: settings[name] for name in SETTINGS.get(cell.method, ())},
     }
 
 

@@ -40,6 +40,18 @@ class MethodConfig:
     "In standard deviations of each parameter over the task's training policies."
 
 
+SETTINGS = {
+    "guided": ("guidance",),
+    "ranked": ("guidance", "num_candidates"),
+    "selected": ("guidance", "num_tried"),
+    "cloning": ("cloning",),
+    "cloning_mean": ("cloning_from_mean",),
+    "regression": ("regression",),
+    "retrieval_noise": ("retrieval_noise",),
+}
+"""Fields of `MethodConfig` that a method reads; the others read none."""
+
+
 class Made(NamedTuple):
     """What a method made of a task's prompts."""
 

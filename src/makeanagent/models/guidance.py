@@ -1,10 +1,12 @@
 """Guidance: pull generated policies towards what the demonstration shows, before they are decoded.
 
 A latent is moved by gradient steps so that its policy gives the demonstration's actions on the
-demonstration's states. Departures from the generated latent are penalised: maximum a posteriori
-under a Gaussian around what the generator proposed. The autoencoder's latents weigh parameters by
-the actions that they move, so that one unit means about as much in all of their dimensions. A part
-of the demonstration is held back, and says when to stop. No weight of any network is trained.
+demonstration's states. Several starts from the generator are tried for each policy, since some get
+stuck where actions saturate; the one that explains the demonstration best goes on. Departures from
+what was generated are penalised: maximum a posteriori under a Gaussian around it. The autoencoder's
+latents weigh parameters by the actions that they move, so that one unit means about as much in all
+of their dimensions. A part of the demonstration is held back, and says when to stop. No weight of
+any network is trained.
 
 Not in the paper: its generator sees a demonstration through its embedding alone.
 """
@@ -26,17 +28,23 @@ from makeanagent.trajectories import Trajectory
 class GuidanceConfig:
     """How far, and how, generated latents follow the demonstration."""
 
-    num_steps: int = 100
-    "Gradient steps at most."
+    num_starts: int = 4
+    "Latents generated for each policy; the best one goes on."
+    explore_steps: int = 30
+    "Gradient steps of every start."
+    num_steps: int = 80
+    "Gradient steps after that, of the best start, at most."
     step_size: float = 0.03
     "First step in each dimension; Rprop lengthens and shortens it."
     prior_weight: float = 1e-4
     "Weight of the squared distance to the generated latent."
     condition_noise: float = 1.0
-    """Noise on the conditions, whose scale is 1, of a prompt's second and later policies:
-    candidates that begin alike end alike."""
+    """Noise on the conditions, whose scale is 1, of all starts but the first of each prompt:
+    what begins alike ends alike."""
     num_states: int = 96
     "Steps read of the demonstration, evenly over its length."
+    leak: float = 0.02
+    "Share of the action before squashing that the loss sees: a saturated one must not be stuck."
     loss_beta: float = 0.3
     "Action error from which the loss grows linearly: demonstrations hold outliers."
     action_limit: float = 0.97
@@ -48,7 +56,7 @@ class GuidanceConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("num_steps", "block_steps", "check_steps"):
+        for name in ("num_starts", "num_steps", "block_steps", "check_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be at least 1")
         for name in ("step_size", "loss_beta", "action_limit"):
@@ -82,16 +90,21 @@ class DemonstratedSteps:
             states=self.states[rows], actions=self.actions[rows], held_back=self.held_back
         )
 
-    def measure_errors(self, policies: PolicyBatch, rows: Tensor, beta: float) -> Tensor:
+    def measure_errors(
+        self, policies: PolicyBatch, rows: Tensor, beta: float, leak: float = 0.0
+    ) -> Tensor:
         """Mean smooth L1 error `[N]` of the policies' actions on the steps picked by `rows`.
 
         Args:
             policies: N of them.
             rows: bool `[S]`.
             beta: error from which it grows linearly.
+            leak: share of the action before squashing that is added.
         """
+        mean, _ = policies.forward(self.states[:, rows])
+        actions = mean.tanh() if policies.spec.squash == "tanh" else mean
         error = nn.functional.smooth_l1_loss(
-            policies.act(self.states[:, rows]), self.actions[:, rows], reduction="none", beta=beta
+            actions + leak * mean, self.actions[:, rows], reduction="none", beta=beta
         )
         return error.mean(dim=(1, 2))
 
@@ -131,20 +144,43 @@ def _share(total: int, parts: int) -> list[int]:
 
 def guide_latents(
     autoencoder: ParameterAutoencoder,
-    latents: Tensor,
+    starts: Tensor,
     steps: DemonstratedSteps,
     config: GuidanceConfig,
 ) -> Tensor:
     """Latents `[N, G, D]` whose policies act as demonstrated, near those that were generated.
 
-    Of all iterates, the generated latent included, each policy keeps the one with the smallest
-    error on the steps that were held back.
-
     Args:
         autoencoder: decodes latents.
-        latents: `[N, G, D]`, as generated.
-        steps: what was demonstrated.
+        starts: `[N, K, G, D]`: K generated latents for each policy.
+        steps: what was demonstrated to each policy.
         config: rates and weights.
+    """
+    num_policies, num_starts = starts.shape[:2]
+    latents = starts.flatten(0, 1)
+    if num_starts > 1:
+        owner = torch.arange(num_policies).repeat_interleave(num_starts)
+        tried = steps[owner.to(latents.device)]
+        latents = _descend(autoencoder, latents, tried, config.explore_steps, config)
+        everything = torch.ones_like(steps.held_back)
+        policies = PolicyBatch(autoencoder.decode(latents), autoencoder.spec)
+        error = tried.measure_errors(policies, everything, config.loss_beta)
+        best = error.view(num_policies, num_starts).argmin(dim=1)
+        latents = latents.unflatten(0, (num_policies, num_starts))[range(num_policies), best]
+    return _descend(autoencoder, latents, steps, config.num_steps, config)
+
+
+def _descend(
+    autoencoder: ParameterAutoencoder,
+    latents: Tensor,
+    steps: DemonstratedSteps,
+    num_steps: int,
+    config: GuidanceConfig,
+) -> Tensor:
+    """Follow the gradient from latents `[N, G, D]`.
+
+    Of the iterates that are looked at, the first one included, each policy keeps the one with the
+    smallest error on the steps that were held back.
     """
     spec, beta, held_back = autoencoder.spec, config.loss_beta, steps.held_back
     best, best_error = latents, torch.full((len(latents),), torch.inf, device=latents.device)
@@ -153,18 +189,18 @@ def guide_latents(
         # The objective has no noise, and each dimension a curvature of its own: steps by the sign
         # of the gradient (Riedmiller and Braun 1993) get in 100 as far as Adam's in 300.
         optimizer = torch.optim.Rprop([shift], lr=config.step_size, step_sizes=(1e-6, 1.0))
-        for step in range(config.num_steps + 1):
+        for step in range(num_steps + 1):
             moved = latents + shift
             policies = PolicyBatch(autoencoder.decode(moved), spec)
-            if step % config.check_steps == 0 or step == config.num_steps:
+            if step % config.check_steps == 0 or step == num_steps:
                 with torch.no_grad():
                     error = steps.measure_errors(policies, held_back, beta)
                     better = error < best_error
                     best_error = torch.where(better, error, best_error)
                     best = torch.where(better[:, None, None], moved, best)
-            if step == config.num_steps:
+            if step == num_steps:
                 break
-            error = steps.measure_errors(policies, ~held_back, beta)
+            error = steps.measure_errors(policies, ~held_back, beta, config.leak)
             departure = shift.square().sum(dim=(1, 2))
             # Summed over policies: each one's gradient is its own, whatever their number.
             loss = (error + config.prior_weight * departure).sum()
