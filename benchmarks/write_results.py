@@ -131,6 +131,7 @@ METHODS = {
     "shuffled": "generated, no guidance, another task's prompt",
 }
 """Methods of `benchmark unseen` in the order of its tables."""
+README_METHODS = ("unguided", "guided", "ranked", "selected", "cloning", "retrieval")
 
 
 def rate(cell: dict[str, Any] | None) -> str:
@@ -141,11 +142,11 @@ def rate(cell: dict[str, Any] | None) -> str:
     return f"{cell['mean']:.2f} ({low:.2f} to {high:.2f})"
 
 
-def write_methods(result: dict[str, Any]) -> str:
+def write_methods(result: dict[str, Any], methods: dict[str, str]) -> str:
     """One row a method: means over seen and over unseen tasks."""
     means = {(mean["method"], mean["seen"]): mean for mean in result["means"]}
     rows = []
-    for method, text in METHODS.items():
+    for method, text in methods.items():
         seen, unseen = means.get((method, True)), means.get((method, False))
         if seen is None and unseen is None:
             continue
@@ -182,7 +183,11 @@ def write_unseen(result: dict[str, Any] | None) -> str:
         f" tasks better than cloning, on {group['worse']} worse"
         for group in wins
     )
-    cost = "" if milliseconds is None else f" Guidance takes {milliseconds:.0f} ms a policy."
+    cost = (
+        ""
+        if milliseconds is None
+        else f" Guidance took {milliseconds:.0f} ms a policy beside the other jobs of this run."
+    )
     curves = ""
     if result["curves"]:
         curves = """
@@ -202,7 +207,7 @@ them ({config["layouts_per_policy"]} each). What is chosen by rollouts is chosen
 than it is scored on. Means over tasks, with 95% intervals by a stratified bootstrap over policies;
 IQM is the interquartile mean.
 
-{write_methods(result)}
+{write_methods(result, METHODS)}
 
 Guided generation: {counted or "not measured"}.{cost}
 
@@ -443,6 +448,16 @@ stages (`train all`, `FAST`) took {representation["training_seconds"] / 60:.1f} 
                     f"{generation['paper_architecture_seconds']:.2f} s"
                     f" ({generation['times_faster']:.0f} times slower)",
                 ],
+                *(
+                    [
+                        [
+                            f"guidance, {speed['guidance']['num_policies']} policies at once",
+                            f"{speed['guidance']['milliseconds_per_policy']:.0f} ms a policy",
+                        ]
+                    ]
+                    if "guidance" in speed
+                    else []
+                ),
                 [
                     "one step of 100 policies, PolicyBatch against a loop over modules",
                     f"{batch['batch_seconds'] * 1e3:.2f} ms against"
@@ -486,8 +501,17 @@ def write_readme(page: str) -> str:
     """The README with its results brought up to date."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    table4 = read("table4")
-    return f"{before}{BEGIN}\n{write_means(table4)}\n\n{describe(table4)}\n{END}{after}"
+    table4, unseen = read("table4"), read_optional("unseen")
+    ten = "`metaworld-10`, trained on ten tasks:"
+    parts = [f"{ten}\n\n{write_means(table4)}\n\n{describe(table4)}"]
+    if unseen is not None:
+        short = {name: METHODS[name] for name in README_METHODS}
+        parts.append(
+            "`metaworld`, trained on the tasks outside the nine unseen ones; one demonstration, first"
+            f" sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n{describe(unseen)}"
+        )
+    text = "\n\n".join(parts)
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from makeanagent.benchmarks.prompts import record_expert_prompts
 from makeanagent.environments import Suite, layouts
 from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import count_cpus, open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.network import PolicyNetwork
@@ -26,6 +28,7 @@ from makeanagent.training.config import PAPER
 from makeanagent.trajectories import Trajectory
 
 _NUM_POLICIES = 100
+_NUM_GUIDED = 32
 _WARM_UPS = 2
 
 
@@ -50,6 +53,7 @@ def run_speed(suite: Suite, task: str, generator: MakeAnAgent, repeats: int) -> 
         "torch_threads": torch.get_num_threads(),
         "repeats": repeats,
         "generation": _time_generation(generator, prompts, repeats),
+        "guidance": _time_guidance(generator, prompts[:_NUM_GUIDED], repeats),
         "batch": _time_batch(policies, repeats),
         "rollouts": rollouts | _time_simulator(suite, task, policies, repeats),
         "start_up": _time_start_up(repeats),
@@ -102,6 +106,19 @@ def _time_generation(
         "times_faster": statistics.median(pair[1] / pair[0] for pair in pairs),
         "parameters": sum(p.numel() for p in generator.parameters()),
         "paper_architecture_parameters": sum(p.numel() for p in paper.parameters()),
+    }
+
+
+def _time_guidance(
+    generator: MakeAnAgent, prompts: list[Trajectory], repeats: int
+) -> dict[str, Any]:
+    """Guided policies, one from each prompt."""
+    config = GuidanceConfig()
+    seconds = _median_seconds(lambda: generator.generate(prompts, guidance=config), repeats)
+    return {
+        "num_policies": len(prompts),
+        "milliseconds_per_policy": 1e3 * seconds / len(prompts),
+        "config": asdict(config),
     }
 
 
