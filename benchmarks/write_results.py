@@ -507,8 +507,8 @@ def write_readme(page: str) -> str:
     if unseen is not None:
         short = {name: METHODS[name] for name in README_METHODS}
         parts.append(
-            "`metaworld`, trained on the tasks outside the nine unseen ones; one demonstration, first"
-            f" sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n{describe(unseen)}"
+            "`metaworld`, trained on the tasks outside the nine unseen ones; one demonstration,"
+            f" first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n{describe(unseen)}"
         )
     text = "\n\n".join(parts)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"

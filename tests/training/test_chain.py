@@ -167,7 +167,7 @@ def test_other_settings_are_refused(run, zoo):
 
 
 def test_diffusion_needs_the_other_stages(zoo, tmp_path):
-    with pytest.raises(InputError, match="diffusion needs the autoencoder"):
+    with pytest.raises(InputError, match="needs the autoencoder"):
         TrainingRun(tmp_path / "run", zoo, SMOKE).train("diffusion", "cpu", silent)
 
 
