@@ -16,7 +16,9 @@ make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_u
 make-an-agent train all --zoo runs/zoo_all --tasks training --out runs/unseen/seed-0
 make-an-agent train predictor --zoo runs/zoo_all --tasks training --out runs/unseen/seed-0
 cp runs/unseen/seed-0/predictor.json benchmarks/results/
-make-an-agent benchmark unseen --zoo runs/zoo_all --seeds 2 --parts core rivals
+make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 2 --parts core rivals
+make-an-agent benchmark unseen --zoo runs/zoo_all --tasks seen --seeds 1 --parts core \
+    --out benchmarks/results/known.json
 make-an-agent benchmark novelty --zoo runs/zoo_all --generator runs/unseen/seed-0/generator
 make-an-agent benchmark speed
 python benchmarks/write_results.py

@@ -24,6 +24,17 @@ def read_optional(name: str) -> dict[str, Any] | None:
     return read(name) if (RESULTS / f"{name}.json").is_file() else None
 
 
+def read_unseen() -> dict[str, Any] | None:
+    """Figures of unseen tasks, with those of seen ones, which were measured apart, beside them."""
+    unseen, known = read_optional("unseen"), read_optional("known")
+    if unseen is not None and known is not None:
+        for name in ("means", "guided_against_cloning"):
+            unseen[name] = [part for part in known[name] if part["seen"]] + [
+                part for part in unseen[name] if not part["seen"]
+            ]
+    return unseen
+
+
 def describe(result: dict[str, Any]) -> str:
     """Where and when figures were measured, in one line."""
     provenance = result["provenance"]
@@ -153,10 +164,17 @@ def write_methods(result: dict[str, Any], methods: dict[str, str]) -> str:
         lowest = "–"
         if unseen and unseen["lowest"] is not None:
             lowest = f"{unseen['lowest']:.2f} ({unseen['lowest_task'].removesuffix('-v3')})"
-        num_seeds = max(len(mean["seeds"]) for mean in (seen, unseen) if mean)
+        num_seeds = "/".join(str(len(mean["seeds"])) for mean in (seen, unseen) if mean)
         iqm = share(unseen and unseen["interquartile_mean"])
-        rows.append([text, str(num_seeds), rate(seen), rate(unseen), iqm, lowest])
-    header = ["method", "seeds", "seen", "unseen", "unseen, IQM", "lowest unseen task"]
+        rows.append([text, num_seeds, rate(seen), rate(unseen), iqm, lowest])
+    header = [
+        "method",
+        "training seeds, seen/unseen",
+        "seen",
+        "unseen",
+        "unseen, IQM",
+        "lowest unseen task",
+    ]
     return table(header, rows)
 
 
@@ -369,7 +387,7 @@ comparison.
 
 {write_tasks(table4, "zoo")}
 
-{write_unseen(read_optional("unseen"))}{write_ranking(read_optional("predictor"))}\
+{write_unseen(read_unseen())}{write_ranking(read_optional("predictor"))}\
 {write_novelty(read_optional("novelty"))}\
 ## What the autoencoder keeps
 
@@ -501,7 +519,7 @@ def write_readme(page: str) -> str:
     """The README with its results brought up to date."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    table4, unseen = read("table4"), read_optional("unseen")
+    table4, unseen = read("table4"), read_unseen()
     ten = "`metaworld-10`, trained on ten tasks:"
     parts = [f"{ten}\n\n{write_means(table4)}\n\n{describe(table4)}"]
     if unseen is not None:
