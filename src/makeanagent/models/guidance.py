@@ -41,6 +41,9 @@ class GuidanceConfig:
     condition_noise: float = 1.0
     """Noise on the conditions, whose scale is 1, of all starts but the first of each prompt:
     what begins alike ends alike."""
+    min_gain: float = 0.5
+    """Share by which the error on held-back steps must fall, or the policy stays as generated: what
+    explains its demonstration already is not made better by following the noise in it."""
     num_states: int = 96
     "Steps read of the demonstration, evenly over its length."
     leak: float = 0.02
@@ -167,7 +170,18 @@ def guide_latents(
         error = tried.measure_errors(policies, everything, config.loss_beta)
         best = error.view(num_policies, num_starts).argmin(dim=1)
         latents = latents.unflatten(0, (num_policies, num_starts))[range(num_policies), best]
-    return _descend(autoencoder, latents, steps, config.num_steps, config)
+    latents = _descend(autoencoder, latents, steps, config.num_steps, config)
+    generated = starts[:, 0]
+    before, after = (
+        steps.measure_errors(
+            PolicyBatch(autoencoder.decode(each), autoencoder.spec),
+            steps.held_back,
+            config.loss_beta,
+        )
+        for each in (generated, latents)
+    )
+    gained = after <= (1 - config.min_gain) * before
+    return torch.where(gained[:, None, None], latents, generated)
 
 
 def _descend(
