@@ -19,6 +19,7 @@ cp runs/unseen/seed-0/predictor.json benchmarks/results/
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 2 --parts core rivals
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks seen --seeds 1 --parts core \
     --out benchmarks/results/known.json
-make-an-agent benchmark novelty --zoo runs/zoo_all --generator runs/unseen/seed-0/generator
+make-an-agent benchmark novelty --zoo runs/zoo --generator metaworld-10 \
+    --num-prompts 6 --num-layouts 10
 make-an-agent benchmark speed
 python benchmarks/write_results.py

@@ -197,7 +197,7 @@ def test_guided_policies_explain_the_demonstration_better(generator):
     steps = gather_steps([[prompt]], SHORT, CPU)[torch.zeros(5, dtype=torch.long)]
     plain = generator.generate(prompt, 5)
     guided = generator.generate(prompt, 5, guidance=GuidanceConfig())
-    rows = torch.ones(96, dtype=torch.bool)
+    rows = steps.held_back
     before, after = (steps.measure_errors(item, rows, 0.3) for item in (plain, guided))
     assert (after <= before).all()
     assert after.mean() < 0.7 * before.mean()
@@ -233,3 +233,14 @@ def test_a_generator_without_a_predictor_says_so(generator):
     prompt = demonstrate(decode(generator.autoencoder, torch.randn(1, 2, 8))[0])
     with pytest.raises(InputError, match="no success predictor"):
         generator.predict_success(generator.generate(prompt, 2), prompt)
+
+
+def test_what_explains_its_demonstration_stays_as_generated(autoencoder):
+    """Noise in the actions can be followed, but the steps held back gain little by it."""
+    latents = torch.randn(6, 2, 8)
+    shown = [demonstrate(policy, noise=0.3) for policy in decode(autoencoder, latents)]
+    steps = gather_steps([[item] for item in shown], SHORT, CPU)
+    torch.testing.assert_close(guide_latents(autoencoder, latents[:, None], steps, SHORT), latents)
+    eager = GuidanceConfig(num_steps=30, min_gain=0.0)
+    moved = guide_latents(autoencoder, latents[:, None], steps, eager)
+    assert (moved - latents).abs().amax() > 1e-2
