@@ -306,7 +306,7 @@ def test_the_page_has_the_figures(summary):
     (guided,) = (m for m in summary["means"] if m["method"] == "guided" and not m["seen"])
     assert page.rate(guided) in text
     assert "images/unseen.png" in text
-    assert "| average of the 16 nearest zoo policies | 0 | – | – | – | – |" in text
+    assert "| average of the 16 nearest zoo policies | 0/0 | – | – | – | – |" in text
 
 
 def test_the_command(zoo, tmp_path, capsys, monkeypatch):
