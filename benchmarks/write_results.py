@@ -337,8 +337,8 @@ def write_novelty(result: dict[str, Any] | None) -> str:
 {config["num_prompts"]} first samples a task of the ten-task generator, without guidance, and the
 training policy that is nearest to each in its actions, on the same {config["num_layouts"]} layouts.
 *Good*: success of {config["success_bar"]:g} or more. *New*: farther from training than the median
-training policy is from the policies of other runs. *Z_U*: the data-copying test against policies that were held out;
-far below 0 means copying.
+training policy is from the policies of other runs. *Z_U*: the data-copying test against policies
+that were held out; far below 0 means copying.
 
 {table(header, rows)}
 
