@@ -168,7 +168,7 @@ class MakeAnAgent(nn.Module):
             InputError: a demonstration has another width than the generator's environments, or is
                 too short.
         """
-        groups, rows = _assign(prompts, num_policies)
+        groups, rows = group_prompts(prompts, num_policies)
         condition = self._condition(groups)[rows]
         if guidance is None:
             latents = self._sample(condition, seed)
@@ -228,7 +228,7 @@ class MakeAnAgent(nn.Module):
             InputError: this generator has no success predictor.
         """
         predictor = self.require_predictor()
-        groups, rows = _assign(prompts, len(policies))
+        groups, rows = group_prompts(prompts, len(policies))
         condition, config = self._condition(groups), GuidanceConfig()
         steps = gather_steps(groups, config, condition.device)
         parts = [
@@ -374,7 +374,7 @@ class MakeAnAgent(nn.Module):
             return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
 
 
-def _assign(
+def group_prompts(
     prompts: Trajectory | Sequence[Behavior], num_policies: int | None
 ) -> tuple[list[list[Trajectory]], torch.Tensor]:
     """The demonstrations behind each of M prompts, and each policy's prompt, int `[N]`.

@@ -14,8 +14,8 @@ from makeanagent.benchmarks.novelty import NoveltyConfig, run_novelty
 from makeanagent.cli import main
 from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.figures import LINE
-from makeanagent.evaluation.figures_novelty import draw_novelty, write_figure
+from makeanagent.evaluation.figures import LINE, write_figure
+from makeanagent.evaluation.figures_novelty import draw_novelty
 from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import AutoencoderConfig

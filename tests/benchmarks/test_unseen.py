@@ -22,7 +22,7 @@ from makeanagent.benchmarks.unseen_summary import summarize_unseen
 from makeanagent.cli import main
 from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.figures_novelty import write_figure
+from makeanagent.evaluation.figures import write_figure
 from makeanagent.evaluation.figures_unseen import draw_unseen
 from makeanagent.evaluation.metrics import stratified_bootstrap
 from makeanagent.generator import GeneratorConfig, MakeAnAgent

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from makeanagent.errors import InputError
+from makeanagent.generator import group_prompts
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
 
@@ -41,10 +40,5 @@ def assign_prompts(
     Raises:
         InputError: there is no demonstration, or no policy is asked for.
     """
-    prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
-    if not prompts:
-        raise InputError("generate: no demonstration given")
-    num_policies = len(prompts) if num_policies is None else num_policies
-    if num_policies < 1:
-        raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
-    return prompts, torch.arange(num_policies) % len(prompts)
+    groups, rows = group_prompts(prompts, num_policies)
+    return [prompt for (prompt,) in groups], rows

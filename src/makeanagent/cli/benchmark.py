@@ -192,20 +192,19 @@ class Novelty:
         """Generate, compare, play, and write the figures and their picture."""
         from makeanagent.artifacts import write_json
         from makeanagent.benchmarks.novelty import NoveltyConfig, run_novelty
-        from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.checks import require_at_least, require_picture
         from makeanagent.cli.progress import show_progress
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
-        from makeanagent.errors import InputError
-        from makeanagent.evaluation.figures_novelty import draw_novelty, write_figure
+        from makeanagent.evaluation.figures import write_figure
+        from makeanagent.evaluation.figures_novelty import draw_novelty
         from makeanagent.generator import MakeAnAgent
         from makeanagent.parallel import open_pool
         from makeanagent.zoo.store import Zoo
 
         require_at_least("--num-prompts", self.num_prompts, 1)
         require_at_least("--num-layouts", self.num_layouts, 1)
-        if self.figure.suffix not in (".png", ".svg"):
-            raise InputError(f"--figure {self.figure}: must end in .png or .svg")
+        require_picture("--figure", self.figure)
         zoo = Zoo.open(self.zoo)
         suite = find_suite(zoo.suite)
         tasks = expand_tasks(suite, self.tasks)

@@ -38,13 +38,13 @@ class Unseen:
         from makeanagent.artifacts import write_json
         from makeanagent.benchmarks.unseen import UnseenConfig, plan_cells, run_unseen
         from makeanagent.benchmarks.unseen_summary import summarize_unseen
-        from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.checks import require_at_least, require_picture
         from makeanagent.cli.progress import show_progress
         from makeanagent.cli.train import train_all
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
         from makeanagent.errors import InputError
-        from makeanagent.evaluation.figures_novelty import write_figure
+        from makeanagent.evaluation.figures import write_figure
         from makeanagent.evaluation.figures_unseen import draw_unseen
         from makeanagent.generator import MakeAnAgent
         from makeanagent.parallel import open_pool
@@ -52,8 +52,7 @@ class Unseen:
         from makeanagent.zoo.store import Zoo
 
         require_at_least("--seeds", self.seeds, 1)
-        if self.figure.suffix not in (".png", ".svg"):
-            raise InputError(f"--figure {self.figure}: must end in .png or .svg")
+        require_picture("--figure", self.figure)
         config = UnseenConfig(
             parts=self.parts, num_prompts=self.num_prompts, rival_seeds=self.rival_seeds
         )

@@ -20,6 +20,16 @@ def require_at_least(option: str, value: float, minimum: float) -> None:
         raise InputError(f"{option} {value}: must be {minimum} or more")
 
 
+def require_picture(option: str, path: Path) -> None:
+    """Refuse a picture of another kind than those that are drawn.
+
+    Raises:
+        InputError: it ends in neither `.png` nor `.svg`.
+    """
+    if path.suffix not in (".png", ".svg"):
+        raise InputError(f"{option} {path}: must end in .png or .svg")
+
+
 def require_absent(option: str, path: Path) -> None:
     """Refuse to write over a file.
 

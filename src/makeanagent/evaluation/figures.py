@@ -7,6 +7,7 @@ neutral colours are placeholders (`INK`, `LINE`), which a report replaces by tho
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from makeanagent.artifacts import atomic_path
 from makeanagent.environments import Suite
 from makeanagent.evaluation.metrics import wilson_interval
 from makeanagent.evaluation.protocols import count_held_out, held_out_grid
@@ -31,6 +33,8 @@ SUCCESS = "#1f8fd0"
 FAILURE = "#e07020"
 OBJECT = "#b565a7"
 GOAL = "#129e78"
+_GREY = "#8a8f98"
+_GRID = "#dfe2e6"
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -67,6 +71,36 @@ def figure_style() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
         yield
+
+
+@contextmanager
+def file_style() -> Iterator[None]:
+    """The package's style on a white ground, with the page's grey put in."""
+    with figure_style():
+        matplotlib.rcParams.update(
+            {
+                "figure.facecolor": "white",
+                "axes.edgecolor": _GREY,
+                "xtick.color": _GREY,
+                "ytick.color": _GREY,
+                "grid.color": _GRID,
+                "svg.fonttype": "none",
+            }
+        )
+        yield
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Save a figure as the path's ending says, atomically.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    kind = path.suffix.removeprefix(".")
+    with file_style(), atomic_path(path) as temporary:
+        figure.savefig(
+            temporary, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

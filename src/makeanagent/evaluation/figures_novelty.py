@@ -1,42 +1,18 @@
 """The picture of the novelty report: what generated policies achieve, and how new they are."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from makeanagent.artifacts import atomic_path
-from makeanagent.evaluation.figures import FAILURE, GOAL, INK, SUCCESS, figure_style
+from makeanagent.evaluation.figures import FAILURE, GOAL, INK, SUCCESS, file_style
 
-_GREY = "#8a8f98"
-_GRID = "#dfe2e6"
 _REFERENCES = {
     "checkpoint": ("any other one", ":"),
     "run": ("another run", "--"),
     "task": ("another task", "-."),
 }
 """Reference levels, with what the nearest training policy is sought among, and their dashes."""
-
-
-@contextmanager
-def file_style() -> Iterator[None]:
-    """The package's style on a white ground, with the page's grey put in."""
-    with figure_style():
-        matplotlib.rcParams.update(
-            {
-                "figure.facecolor": "white",
-                "axes.edgecolor": _GREY,
-                "xtick.color": _GREY,
-                "ytick.color": _GREY,
-                "grid.color": _GRID,
-                "svg.fonttype": "none",
-            }
-        )
-        yield
 
 
 def draw_novelty(result: dict[str, Any]) -> Figure:
@@ -88,16 +64,3 @@ def draw_novelty(result: dict[str, Any]) -> Figure:
         ax.set_ylabel(f"success on {result['config']['num_layouts']} layouts")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Save a figure as the path's ending says, atomically.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    kind = path.suffix.removeprefix(".")
-    with file_style(), atomic_path(path) as temporary:
-        figure.savefig(
-            temporary, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None
-        )

@@ -4,8 +4,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from makeanagent.evaluation.figures import FAILURE, SUCCESS
-from makeanagent.evaluation.figures_novelty import file_style
+from makeanagent.evaluation.figures import FAILURE, SUCCESS, file_style
 
 _METHODS = {
     "guided": ("guided generation", SUCCESS, "o"),

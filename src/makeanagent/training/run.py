@@ -154,7 +154,7 @@ class TrainingRun:
         autoencoder, embedding = self.load_autoencoder(), self.load_behavior()
         return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
 
-    def _weights(self, stage: Stage) -> Path:
+    def _weights(self, stage: Stage | Literal["predictor"]) -> Path:
         return self.folder / f"{stage}.safetensors"
 
     def _state(self, stage: Stage) -> Path:
@@ -175,22 +175,19 @@ class TrainingRun:
         )
         return self._load(model, "behavior")
 
-    def _load(self, model: Model, stage: Stage) -> Model:
+    def _load(self, model: Model, stage: Stage | Literal["predictor"]) -> Model:
         tensors = read_tensors(self._weights(stage))
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return model.eval()
 
     def load_predictor(self) -> SuccessPredictor | None:
         """The success predictor, if it has been trained."""
-        path = self.folder / "predictor.safetensors"
-        if not path.is_file():
+        if not self._weights("predictor").is_file():
             return None
         embedding_dim = self.config.behavior.model.embedding_dim
         condition_dim = len(self.config.diffusion.condition) * embedding_dim
         model = SuccessPredictor(self.zoo.spec, condition_dim, EVIDENCE_DIM)
-        tensors = read_tensors(path)
-        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-        return model.eval()
+        return self._load(model, "predictor")
 
     @property
     def training_seconds(self) -> float:
@@ -202,9 +199,9 @@ class TrainingRun:
         return seconds_between(begin, end)
 
     def assemble_generator(self) -> MakeAnAgent:
-        """Put the trained stages together, and note which prompts they know."""
+        """Put the trained stages together; what prompts they know is noted on saving."""
         config = self.config
-        embedding, predictor = self.load_behavior(), self.load_predictor()
+        predictor = self.load_predictor()
         generator = MakeAnAgent(
             GeneratorConfig(
                 spec=self.zoo.spec,
@@ -220,11 +217,10 @@ class TrainingRun:
                 tasks=self.tasks,
             ),
             autoencoder=self.load_autoencoder(),
-            embedding=embedding,
+            embedding=self.load_behavior(),
             predictor=predictor,
         )
         self._load(generator.denoiser, "diffusion")
-        self._fit_familiarity(generator)
         return generator
 
     def _fit_familiarity(self, generator: MakeAnAgent) -> None:
@@ -244,7 +240,9 @@ class TrainingRun:
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if anew or not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            self.assemble_generator().save_pretrained(draft)
+            generator = self.assemble_generator()
+            self._fit_familiarity(generator)
+            generator.save_pretrained(draft)
             shutil.rmtree(target, ignore_errors=True)
             draft.rename(target)
         return target
