@@ -105,6 +105,19 @@ def _single_threaded() -> Iterator[None]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread: the same numbers with and without worker processes."""
+    import torch
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+@contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Ctrl-C waits until after the block; processes started in it never see one."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

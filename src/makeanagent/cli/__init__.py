@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             prog="make-an-agent",
             description="One demonstration in, working policy networks out.",
             args=arguments,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+            config=(tyro.conf.OmitSubcommandPrefixes,),
         )
         verb.run()
     except InputError as error:

@@ -79,7 +79,7 @@ def choose_tasks(zoo: "Zoo", tasks: Sequence[str]) -> tuple[str, ...]:
     """
     from makeanagent.errors import InputError
 
-    known, qualified = zoo.tasks(), zoo.qualified_tasks()
+    known, qualified = zoo.tasks(), zoo.trainable_tasks()
     absent = [task for task in tasks if task not in known]
     if absent or not tasks:
         raise InputError(

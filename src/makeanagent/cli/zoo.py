@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from makeanagent.sac.config import SACConfig, adapt
 from makeanagent.zoo.config import DistillationConfig
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Build a zoo by distilling experts; run it again to go on after a stop."""
+    """Build a zoo of policies; run it again to go on after a stop."""
 
     out: Path
     "The zoo's folder; empty or new, or of a zoo that was begun with the same settings."
@@ -32,7 +33,16 @@ class Build:
     "Processes; by default one for each processor."
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     "Where populations are trained."
-    config: DistillationConfig = field(default_factory=DistillationConfig)
+    recipe: Literal["distillation", "sac"] = "distillation"
+    """How policies are made: distilled from the tasks' experts, or soft actor-critic agents trained
+    on one layout, as the paper's."""
+    config: Annotated[DistillationConfig, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=DistillationConfig
+    )
+    preset: Literal["fast", "paper", "smoke"] = "fast"
+    "Of SAC. fast: minutes a task on two cores; paper: its 8 runs, 1,500 checkpoints and schedule."
+    sac: SACConfig = field(default_factory=SACConfig)
+    "What is to differ from the preset."
 
     def run(self) -> None:
         """Build what is missing."""
@@ -45,7 +55,8 @@ class Build:
             ("--seed", self.seed, 0),
         ):
             require_at_least(option, value, minimum)
-        self.config.check()
+        config = self._choose_config()
+        config.check()
 
         from makeanagent.cli.progress import show_progress
         from makeanagent.devices import find_device
@@ -63,9 +74,9 @@ class Build:
         zoo = Zoo.create(
             self.out,
             self.suite,
-            find_spec(suite, tasks),
-            "distillation",
-            self.config,
+            find_spec(suite, tasks, need_experts=config.num_demonstrations > 0),
+            self.recipe,
+            config,
             self.seed,
             self.num_steps,
         )
@@ -78,7 +89,7 @@ class Build:
                 zoo,
                 suite,
                 tasks,
-                self.config,
+                config,
                 pool,
                 num_blocks=self.blocks,
                 seed=self.seed,
@@ -87,6 +98,25 @@ class Build:
                 on_progress=lambda task, share: advance(share, f"zoo: {task}"),
             )
         _print_zoo(zoo)
+
+    def _choose_config(self) -> DistillationConfig | SACConfig:
+        """The recipe's settings.
+
+        Raises:
+            InputError: settings of the other recipe were given.
+        """
+        from makeanagent.errors import InputError
+
+        if self.recipe == "distillation":
+            if self.sac != SACConfig() or self.preset != "fast":
+                raise InputError("--preset and --sac.* are settings of --recipe sac; give that too")
+            return self.config
+        if self.config != DistillationConfig():
+            raise InputError(
+                "--recipe sac: options such as --num-runs are of distillation; SAC has its own,"
+                " such as --sac.num-runs"
+            )
+        return adapt(self.preset, self.sac)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +155,8 @@ class Show:
             print(json.dumps(zoo.header, indent=2))
             return
         for name, index in zoo.read_indices(self.task).items():
-            print(f"{name}: expert success {index['expert_success']:.2f}, seed {index['seed']}")
+            expert = _format_rate(index["expert_success"])
+            print(f"{name}: expert success {expert}, seed {index['seed']}")
             success = np.array(index["success"], bool)
             for run in np.unique(index["run"]):
                 rows = success[np.array(index["run"]) == run]
@@ -175,6 +206,10 @@ class ZooCommand:
         self.command.run()
 
 
+def _format_rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.2f}"
+
+
 def _print_zoo(zoo: "Zoo") -> None:
     import numpy as np
     from rich.console import Console
@@ -192,6 +227,6 @@ def _print_zoo(zoo: "Zoo") -> None:
             str(len(set(index["run"]))),
             f"{success.all(axis=1).mean():.3f}",
             f"{success.mean():.3f}",
-            f"{index['expert_success']:.2f}",
+            _format_rate(index["expert_success"]),
         )
     Console().print(table)

@@ -165,6 +165,7 @@ class GymnasiumEnvironment:
 
     def __init__(self, config: GymnasiumTask, *, render: bool = False) -> None:
         self._env, self._config = _make(config, render=render), config
+        self.reward, self.terminated = 0.0, False
         try:
             assert self._env.spec is not None
             horizon = self._env.spec.max_episode_steps
@@ -196,9 +197,10 @@ class GymnasiumEnvironment:
             InputError: nothing says whether the task stands solved.
         """
         action = self._center + self._half * np.clip(action, -1.0, 1.0)
-        observation, _, terminated, truncated, info = self._env.step(
+        observation, reward, terminated, truncated, info = self._env.step(
             action.astype(self._actions.dtype)
         )
+        self.reward, self.terminated = float(reward), bool(terminated)
         over = bool(terminated or truncated)
         return np.array(observation, np.float64), self._is_success(observation, info), over
 

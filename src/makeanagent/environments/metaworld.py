@@ -151,11 +151,14 @@ class MetaWorldEnvironment:
         render: whether `render` will be called; it then needs an OpenGL library.
     """
 
+    terminated = False
+    "Episodes of Meta-World end by their horizon alone."
+
     def __init__(self, task: str, *, render: bool = False) -> None:
         import mujoco
         from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
-        self.task = task
+        self.task, self.reward = task, 0.0
         self._env = ALL_V3_ENVIRONMENTS[task](
             render_mode="rgb_array" if render else None, camera_name="corner" if render else None
         )
@@ -239,7 +242,7 @@ class MetaWorldEnvironment:
         observation = np.concatenate([current, env._prev_obs, env._get_pos_goal()])
         env._prev_obs = current
         np.clip(observation, self._low, self._high, out=observation)
-        _, info = env.evaluate_state(observation, action)
+        self.reward, info = env.evaluate_state(observation, action)
         return observation, bool(info["success"]), env.curr_path_length >= self.horizon
 
     def step_physics(self) -> None:

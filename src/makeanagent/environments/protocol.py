@@ -14,6 +14,10 @@ class Environment(Protocol):
 
     horizon: int
     "Steps after which an episode is over."
+    reward: float
+    "Of the last step."
+    terminated: bool
+    "Whether the last step ended the episode for good, and not by its horizon."
 
     def reset(self, layout: int) -> np.ndarray:
         """Start an episode on a layout and return the observation, float `[O]`."""

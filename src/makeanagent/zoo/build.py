@@ -4,24 +4,25 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from makeanagent.artifacts import read_tensors, write_tensors
+from makeanagent.artifacts import read_tensors
 from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import record_episode, run_episode
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories.packing import pack_trajectories, unpack_trajectories
+from makeanagent.sac.config import SACConfig
+from makeanagent.trajectories.packing import unpack_trajectories
 from makeanagent.trajectories.prompt import PromptWindow
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.config import DistillationConfig
-from makeanagent.zoo.demonstrations import measure_expert, record_demonstrations
-from makeanagent.zoo.distillation import distill_population
+from makeanagent.zoo.distillation import distill_shard
+from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.sac import train_sac_shard, train_sac_shards
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
 from makeanagent.zoo.windows import episode_layouts
 
@@ -29,31 +30,15 @@ _SCORE_JOBS = 8
 """Jobs into which the scoring of one population is cut."""
 _TRAINED_SHARE = 0.5
 """Part of a shard's work that is done once its population is trained, as progress bars count."""
-_EXPERT_LAYOUTS = layouts.ZOO_SCORES[50:70]
-"""Where the undisturbed expert is measured."""
+_POLL_SECONDS = 2.0
+"""Time between two looks at how far training jobs are."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardPlan:
-    """Everything that a worker needs to make one shard."""
-
-    suite: Suite
-    task: str
-    block: int
-    spec: PolicySpec
-    config: DistillationConfig
-    window: PromptWindow
-    seed: int
-    device: str
-    partial: Path
-    "Where the trained population is kept until the shard is written."
-
-
-def find_spec(suite: Suite, tasks: Sequence[str]) -> PolicySpec:
+def find_spec(suite: Suite, tasks: Sequence[str], *, need_experts: bool = True) -> PolicySpec:
     """The actor that fits all tasks.
 
     Raises:
-        InputError: tasks differ in their spaces, or one has no expert to distil.
+        InputError: tasks differ in their spaces, or one has no expert where one is needed.
     """
     spaces = {task: suite.spaces(task) for task in tasks}
     for task, (observation_dim, action_dim) in spaces.items():
@@ -63,7 +48,8 @@ def find_spec(suite: Suite, tasks: Sequence[str]) -> PolicySpec:
                 f" {tasks[0]} has {spaces[tasks[0]][0]} and {spaces[tasks[0]][1]};"
                 " tasks of one zoo have one policy network"
             )
-        suite.expert(task)
+        if need_experts:
+            suite.expert(task)
     observation_dim, action_dim = spaces[tasks[0]]
     return PolicySpec(observation_dim=observation_dim, action_dim=action_dim)
 
@@ -72,15 +58,17 @@ def measure_progress(zoo: Zoo, tasks: Sequence[str], num_blocks: int = 1) -> flo
     """Shards' worth of work that `zoo` already holds, of `len(tasks) * num_blocks`."""
     done = set(zoo.shard_names())
     names = [shard_name(task, block) for task in tasks for block in range(num_blocks)]
-    trained = (_TRAINED_SHARE * _partial_path(zoo, name).is_file() for name in names)
-    return sum(1.0 if name in done else share for name, share in zip(names, trained, strict=True))
+    return sum(
+        1.0 if name in done else _TRAINED_SHARE * _partial_path(zoo, name).is_file()
+        for name in names
+    )
 
 
 def build_zoo(
     zoo: Zoo,
     suite: Suite,
     tasks: Sequence[str],
-    config: DistillationConfig,
+    config: DistillationConfig | SACConfig,
     pool: Executor,
     *,
     num_blocks: int = 1,
@@ -98,7 +86,7 @@ def build_zoo(
         zoo: where the shards go.
         suite: the environments.
         tasks: full task names.
-        config: of the distillation.
+        config: of the recipe.
         pool: worker processes, from `open_pool`.
         num_blocks: populations for each task.
         seed: of everything; block b of a task adds b to it.
@@ -112,7 +100,6 @@ def build_zoo(
     """
     config.check()
     report = on_progress or (lambda task, share: None)
-    expert_success: dict[Path, float] = {}
     scored: dict[Path, dict[int, Any]] = {}
     with zoo.adding():
         done = set(zoo.shard_names())
@@ -132,20 +119,39 @@ def build_zoo(
             for block in range(num_blocks)
             if shard_name(task, block) not in done
         ]
-        found_again = {plan.partial for plan in plans if plan.partial.is_file()}
+        # Half of a shard is its training; a plan's part of that as reported until now.
+        trained = {plan.partial: 1.0 if plan.partial.is_file() else 0.0 for plan in plans}
+
+        def report_training(plan: ShardPlan, share: float) -> None:
+            if share > trained[plan.partial]:
+                report(plan.task, _TRAINED_SHARE * (share - trained[plan.partial]))
+                trained[plan.partial] = share
+
+        failures: dict[Path, str] = {}
+        untrained = [plan for plan in plans if not plan.partial.is_file()]
+        if isinstance(config, SACConfig) and device == "cuda" and untrained:
+            # A GPU's time is spent best on all tasks together.
+            failures = train_sac_shards(untrained, pool)
+            plans = [plan for plan in plans if plan.partial not in failures]
         jobs: deque[tuple[ShardPlan, int | None]] = deque((plan, None) for plan in plans)
-        for plan, part, result in _run_jobs(pool, jobs):
+        for plan, part, result in _run_jobs(pool, jobs, report_training):
             key = plan.partial
+            if isinstance(result, InputError):
+                failures[key] = str(result)
+                continue
             if part is None:
-                expert_success[key], scored[key] = result, {}
+                scored[key] = {}
                 jobs.extendleft((plan, index) for index in reversed(range(_SCORE_JOBS)))
-                report(plan.task, 0.0 if key in found_again else _TRAINED_SHARE)
+                report_training(plan, 1.0)
                 continue
             scored[key][part] = result
             if len(scored[key]) == _SCORE_JOBS:
-                zoo.add_shard(_assemble(plan, expert_success[key], scored.pop(key)))
+                zoo.add_shard(_assemble(plan, scored.pop(key)))
                 key.unlink(missing_ok=True)
+                plan.progress.unlink(missing_ok=True)
             report(plan.task, (1 - _TRAINED_SHARE) / _SCORE_JOBS)
+    if failures:
+        raise InputError("; ".join(failures.values()))
 
 
 def _partial_path(zoo: Zoo, name: str) -> Path:
@@ -153,9 +159,14 @@ def _partial_path(zoo: Zoo, name: str) -> Path:
 
 
 def _run_jobs(
-    pool: Executor, jobs: deque[tuple[ShardPlan, int | None]]
+    pool: Executor,
+    jobs: deque[tuple[ShardPlan, int | None]],
+    on_training: Callable[[ShardPlan, float], Any],
 ) -> Iterator[tuple[ShardPlan, int | None, Any]]:
-    """Run jobs, and those that are added to `jobs` meanwhile; yield each with its result."""
+    """Run jobs, and those that are added to `jobs` meanwhile; yield each with its result.
+
+    A shard that cannot be made does not hold up the others: its error is its result.
+    """
     waiting: dict[Future, tuple[ShardPlan, int | None]] = {}
     try:
         while jobs or waiting:
@@ -170,97 +181,78 @@ def _run_jobs(
                 waiting[future] = plan, part
                 # Without worker processes a job has run by now, and is to be reported at once.
                 ready = future.done()
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield *waiting.pop(future), future.result()
+            for future in wait(waiting, _POLL_SECONDS, FIRST_COMPLETED).done:
+                error = future.exception()
+                result = error if isinstance(error, InputError) else future.result()
+                yield *waiting.pop(future), result
+            for plan, part in waiting.values():
+                if part is None:
+                    on_training(plan, plan.read_progress())
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _train_shard(plan: ShardPlan) -> float:
-    """Record demonstrations and distil; keep both on disk, and return the expert's success rate."""
-    config = plan.config
-    if plan.partial.is_file():
-        return float(read_tensors(plan.partial)["expert_success"][0])
-    with closing(plan.suite.make(plan.task)) as environment:
-        if environment.horizon < plan.window.num_steps:
-            raise InputError(
-                f"{plan.suite.name}/{plan.task}: episodes end after {environment.horizon} steps,"
-                f" but prompts need {plan.window.num_steps}; give a smaller number of steps"
-            )
-        expert_success = measure_expert(environment, plan.suite.expert(plan.task), _EXPERT_LAYOUTS)
-        demonstrations = record_demonstrations(
-            plan.suite,
-            plan.task,
-            environment,
-            episode_layouts(plan.seed)[: config.num_demonstrations],
-            config.noise_scales,
-            plan.seed,
-            plan.window.num_steps,
-            config.steps_after_success,
-        )
-        checkpoints = distill_population(
-            plan.suite,
-            plan.task,
-            environment,
-            demonstrations,
-            plan.spec,
-            config,
-            plan.seed,
-            plan.device,
-        )
-    arrays = pack_trajectories(demonstrations, "demonstrations")
-    arrays |= {"checkpoints": checkpoints, "expert_success": np.array([expert_success])}
-    write_tensors(plan.partial, arrays)
-    return expert_success
+def _train_shard(plan: ShardPlan) -> None:
+    """Make a shard's policies, unless an earlier build already has."""
+    if not plan.partial.is_file():
+        recipe = train_sac_shard if isinstance(plan.config, SACConfig) else distill_shard
+        recipe(plan)
 
 
 def _score_shard_part(plan: ShardPlan, part: int) -> tuple[np.ndarray, list[Trajectory]]:
-    """Scores `[n, L]` and one trajectory each of every eighth policy."""
-    checkpoints = read_tensors(plan.partial)["checkpoints"]
-    parameters = checkpoints.reshape(-1, checkpoints.shape[-1])
+    """Scores `[n, L]` and, where training has left none, a trajectory of every eighth policy."""
+    arrays = read_tensors(plan.partial)
+    parameters = arrays["parameters"]
     score_layouts = layouts.ZOO_SCORES[: plan.config.num_score_layouts]
     rollout_layouts = episode_layouts(plan.seed)
-    success, rollouts = [], []
+    success, rollouts = list[list[bool]](), list[Trajectory]()
     with closing(plan.suite.make(plan.task)) as environment:
         for index in range(part, len(parameters), _SCORE_JOBS):
             policy = Policy(parameters[index], plan.spec)
-            scores = [run_episode(environment, policy, layout)[0] for layout in score_layouts]
-            rollout = record_episode(
-                environment,
-                policy,
-                rollout_layouts[index % len(rollout_layouts)],
-                min_steps=plan.window.num_steps,
-                steps_after_success=plan.window.num_outcome_states,
-            )
-            success.append(scores)
-            rollouts.append(rollout)
-    return np.array(success, bool), rollouts
+            success.append([run_episode(environment, policy, place)[0] for place in score_layouts])
+            if "rollouts.lengths" not in arrays:
+                rollout = record_episode(
+                    environment,
+                    policy,
+                    rollout_layouts[index % len(rollout_layouts)],
+                    min_steps=plan.window.num_steps,
+                    steps_after_success=plan.window.num_outcome_states,
+                )
+                rollouts.append(rollout)
+    return np.array(success, bool).reshape(-1, len(score_layouts)), rollouts
 
 
-def _assemble(plan: ShardPlan, expert_success: float, parts: dict[int, Any]) -> ZooShard:
+def _assemble(plan: ShardPlan, parts: dict[int, Any]) -> ZooShard:
     """Put the scored parts back into the policies' order."""
     arrays = read_tensors(plan.partial)
-    checkpoints = arrays["checkpoints"]
-    num_checkpoints, num_runs, _ = checkpoints.shape
-    count = num_checkpoints * num_runs
+    env_id = f"{plan.suite.name}/{plan.task}"
+
+    def unpack(name: str, source: str) -> list[Trajectory]:
+        if f"{name}.lengths" not in arrays:
+            return []
+        return unpack_trajectories(arrays, name, env_id, source)
+
+    count = len(arrays["parameters"])
     success = np.zeros((count, plan.config.num_score_layouts), bool)
-    rollouts: list[Any] = [None] * count
+    recorded: dict[int, Trajectory] = {}
     for part, (part_success, part_rollouts) in parts.items():
         rows = range(part, count, _SCORE_JOBS)
-        for row, scores, rollout in zip(rows, part_success, part_rollouts, strict=True):
-            success[row], rollouts[row] = scores, rollout
+        success[rows] = part_success
+        recorded |= dict(zip(rows, part_rollouts, strict=False))
+    expert = arrays.get("expert_success")
     return ZooShard(
         task=plan.task,
         block=plan.block,
-        parameters=checkpoints.reshape(count, -1),
-        run=np.tile(np.arange(num_runs), num_checkpoints),
-        step=np.repeat(np.arange(1, num_checkpoints + 1), num_runs) * plan.config.checkpoint_steps,
+        parameters=arrays["parameters"],
+        run=arrays["run"],
+        step=arrays["step"],
         success=success,
-        rollouts=rollouts,
-        demonstrations=unpack_trajectories(
-            arrays, "demonstrations", f"{plan.suite.name}/{plan.task}", "expert"
-        ),
+        rollouts=unpack("rollouts", "zoo") or [recorded[row] for row in range(count)],
+        demonstrations=unpack("demonstrations", "expert"),
+        replay=unpack("replay", "replay"),
+        replay_run=arrays.get("replay.run", np.zeros(0, np.int64)),
+        replay_step=arrays.get("replay.step", np.zeros(0, np.int64)),
         seed=plan.seed,
-        expert_success=expert_success,
+        expert_success=None if expert is None else float(expert[0]),
     )

@@ -4,22 +4,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from makeanagent.environments import Act, Environment, Suite
+from makeanagent.environments import Act, Environment, Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import add_action_noise, record_episode, run_episode
 from makeanagent.trajectories.trajectory import Trajectory
 
+_EXPERT_LAYOUTS = layouts.ZOO_SCORES[50:70]
+"""Where the undisturbed expert is measured."""
 
-def measure_expert(environment: Environment, expert: Act, layouts: Sequence[int]) -> float:
-    """Success rate of the undisturbed expert on layouts."""
-    return float(np.mean([run_episode(environment, expert, layout)[0] for layout in layouts]))
+
+def measure_expert(environment: Environment, expert: Act) -> float:
+    """Success rate of the undisturbed expert on twenty layouts."""
+    played = [run_episode(environment, expert, layout)[0] for layout in _EXPERT_LAYOUTS]
+    return float(np.mean(played))
 
 
 def record_demonstrations(
     suite: Suite,
     task: str,
     environment: Environment,
-    layouts: Sequence[int],
+    where: Sequence[int],
     noise_scales: Sequence[float],
     seed: int,
     min_steps: int,
@@ -31,7 +35,7 @@ def record_demonstrations(
         suite: the environments.
         task: the task's full name.
         environment: the task's simulator.
-        layouts: one episode is played on each.
+        where: layouts; one episode is played on each.
         noise_scales: standard deviations of the action noise, used in turn.
         seed: of the noise.
         min_steps: length that every episode has at least.
@@ -42,7 +46,7 @@ def record_demonstrations(
     """
     expert = suite.expert(task)
     kept = []
-    for index, layout in enumerate(layouts):
+    for index, layout in enumerate(where):
         scale = noise_scales[index % len(noise_scales)]
         rng = np.random.default_rng((seed, layout))
         trajectory = record_episode(
@@ -58,7 +62,7 @@ def record_demonstrations(
             kept.append(trajectory)
     if not kept:
         raise InputError(
-            f"{suite.name}/{task}: the expert has not succeeded in {len(layouts)} episodes with"
+            f"{suite.name}/{task}: the expert has not succeeded in {len(where)} episodes with"
             f" action noise {tuple(noise_scales)}; a zoo needs an expert that does"
         )
     return kept

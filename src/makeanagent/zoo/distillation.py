@@ -10,20 +10,25 @@ ten tasks (section 4); this one takes minutes and holds on random layouts.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from makeanagent.artifacts import write_tensors
 from makeanagent.environments import Act, Environment, Suite
+from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import record_episode
+from makeanagent.parallel import one_thread
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories.packing import pack_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.config import DistillationConfig
-from makeanagent.zoo.windows import round_layouts
+from makeanagent.zoo.demonstrations import measure_expert, record_demonstrations
+from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.windows import episode_layouts, round_layouts
 
 
 def initialize_actor(spec: PolicySpec, seed: int) -> Tensor:
@@ -70,18 +75,7 @@ def label_states(expert: Act, states: np.ndarray) -> np.ndarray:
     return np.stack([expert(state) for state in states])
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch computes in one thread: the same numbers with and without worker processes."""
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_threads)
-
-
-@_one_thread()
+@one_thread()
 def distill_population(
     suite: Suite,
     task: str,
@@ -213,3 +207,49 @@ def _play_and_label(
         states.add_episode(visited, label_states(expert, visited))
         successes += trajectory.first_success is not None
     return successes / len(layouts)
+
+
+def distill_shard(plan: ShardPlan) -> None:
+    """Record demonstrations and distil them, and keep both at `plan.partial`.
+
+    Raises:
+        InputError: episodes are too short for prompts, or the expert never succeeds.
+    """
+    config = plan.config
+    assert isinstance(config, DistillationConfig)
+    with closing(plan.suite.make(plan.task)) as environment:
+        if environment.horizon < plan.window.num_steps:
+            raise InputError(
+                f"{plan.suite.name}/{plan.task}: episodes end after {environment.horizon} steps,"
+                f" but prompts need {plan.window.num_steps}; give a smaller number of steps"
+            )
+        expert_success = measure_expert(environment, plan.suite.expert(plan.task))
+        demonstrations = record_demonstrations(
+            plan.suite,
+            plan.task,
+            environment,
+            episode_layouts(plan.seed)[: config.num_demonstrations],
+            config.noise_scales,
+            plan.seed,
+            plan.window.num_steps,
+            config.steps_after_success,
+        )
+        checkpoints = distill_population(
+            plan.suite,
+            plan.task,
+            environment,
+            demonstrations,
+            plan.spec,
+            config,
+            plan.seed,
+            plan.device,
+        )
+    num_checkpoints, num_runs, _ = checkpoints.shape
+    steps = np.arange(1, num_checkpoints + 1) * config.checkpoint_steps
+    arrays = {
+        "parameters": checkpoints.reshape(num_checkpoints * num_runs, -1),
+        "run": np.tile(np.arange(num_runs), num_checkpoints),
+        "step": np.repeat(steps, num_runs),
+        "expert_success": np.array([expert_success]),
+    }
+    write_tensors(plan.partial, arrays | pack_trajectories(demonstrations, "demonstrations"))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any
 from urllib.parse import quote
 
@@ -33,11 +34,13 @@ from makeanagent.trajectories.packing import pack_trajectories, unpack_trajector
 from makeanagent.trajectories.trajectory import Trajectory
 
 SCHEMA_VERSION = 1
-_INDEX_FIELDS = {
+_OPTIONAL = {"demonstrations": "expert", "replay": "replay"}
+"""Trajectories that not every recipe gives, with the source that they name."""
+_INDEX_FIELDS: dict[str, type | UnionType] = {
     "task": str,
     "block": int,
     "seed": int,
-    "expert_success": float,
+    "expert_success": float | None,
     "num_policies": int,
     "run": list,
     "step": list,
@@ -58,16 +61,23 @@ class ZooShard:
     run: np.ndarray
     "int `[N]`: the run that a checkpoint belongs to."
     step: np.ndarray
-    "int `[N]`: gradient steps since the first checkpoint's phase began."
+    """int `[N]`: of a distilled policy gradient steps since the first checkpoint's phase began, of
+    a SAC agent its environment steps."""
     success: np.ndarray
     "bool `[N, L]`: scores on L layouts outside training."
     rollouts: list[Trajectory]
     "N trajectories, one by each policy."
     demonstrations: list[Trajectory]
-    "The expert episodes that the policies were distilled from."
+    "The expert episodes that the policies were made from, if any."
     seed: int
-    expert_success: float
-    "Success rate of the undisturbed expert."
+    expert_success: float | None
+    "Success rate of the undisturbed expert, if one was asked."
+    replay: list[Trajectory] = dataclasses.field(default_factory=list)
+    "Episodes of the agents' replay buffers: prompts for benchmarks, never trained on."
+    replay_run: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    "int `[M]`: the run that a replay episode belongs to."
+    replay_step: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
+    "int `[M]`: environment steps of its agent before the episode."
 
     @property
     def name(self) -> str:
@@ -160,7 +170,8 @@ class Zoo:
         for field, value in header.items():
             if zoo.header.get(field) == value:
                 continue
-            if zoo.shard_names() or any(folder.glob(".*.partial")):
+            unfinished = (*folder.glob(".*.partial"), *folder.glob(".*.training"))
+            if zoo.shard_names() or unfinished:
                 raise InputError(
                     f"{folder}: this zoo was begun with {field} {zoo.header.get(field)}, not"
                     f" {value}; use the same settings, or another folder"
@@ -178,10 +189,25 @@ class Zoo:
         """Tasks that have a finished shard."""
         return sorted({self.read_index(name)["task"] for name in self.shard_names()})
 
-    def qualified_tasks(self) -> list[str]:
-        """Tasks of which at least one policy is qualified: those that one can train on."""
+    @property
+    def trains_on_qualified(self) -> bool:
+        """Whether only qualified policies serve to train a generator.
+
+        A SAC zoo's policies have solved the one layout that they were trained on, and few are
+        qualified on random ones: there all serve (paper, section 4).
+        """
+        return bool(self.header["recipe"] != "sac")
+
+    def trainable_tasks(self) -> list[str]:
+        """Tasks that a generator can be trained on: those with a policy that serves."""
         indices = map(self.read_index, self.shard_names())
-        return sorted({index["task"] for index in indices if any(map(all, index["success"]))})
+        return sorted(
+            {
+                index["task"]
+                for index in indices
+                if not self.trains_on_qualified or any(map(all, index["success"]))
+            }
+        )
 
     def read_index(self, name: str) -> dict[str, Any]:
         """What the shard's JSON says: task, seed, and columns run, step and success.
@@ -196,7 +222,9 @@ class Zoo:
         check_schema(path, index.get("schema_version"), SCHEMA_VERSION)
         for field, kind in _INDEX_FIELDS.items():
             if not isinstance(index.get(field), kind):
-                raise InputError(f"{path}: field '{field}' is missing or no {kind.__name__}")
+                raise InputError(
+                    f"{path}: field '{field}' is missing or no {getattr(kind, '__name__', kind)}"
+                )
         for field in ("run", "step", "success"):
             if len(index[field]) != index["num_policies"]:
                 raise InputError(
@@ -236,11 +264,11 @@ class Zoo:
 
     def add_shard(self, shard: ZooShard) -> None:
         """Write a shard; it counts once its JSON is there."""
-        arrays = (
-            {"parameters": shard.parameters.astype(np.float32)}
-            | pack_trajectories(shard.rollouts, "rollouts")
-            | pack_trajectories(shard.demonstrations, "demonstrations")
-        )
+        arrays = {"parameters": shard.parameters.astype(np.float32)}
+        arrays |= pack_trajectories(shard.rollouts, "rollouts")
+        for name in _OPTIONAL:
+            if getattr(shard, name):
+                arrays |= pack_trajectories(getattr(shard, name), name)
         path = self.folder / f"{shard.name}.safetensors"
         write_tensors(path, arrays)
         index = {
@@ -253,6 +281,8 @@ class Zoo:
             "run": shard.run.tolist(),
             "step": shard.step.tolist(),
             "success": shard.success.astype(int).tolist(),
+            "replay_run": shard.replay_run.tolist(),
+            "replay_step": shard.replay_step.tolist(),
             "sha256": hash_file(path),
             "provenance": describe_provenance(),
         }
@@ -271,6 +301,12 @@ class Zoo:
         arrays = read_tensors(path)
         env_id = f"{self.suite}/{index['task']}"
         try:
+            trajectories = {
+                name: unpack_trajectories(arrays, name, env_id, source)
+                if f"{name}.lengths" in arrays
+                else []
+                for name, source in _OPTIONAL.items()
+            }
             shard = ZooShard(
                 task=index["task"],
                 block=index["block"],
@@ -279,7 +315,10 @@ class Zoo:
                 step=np.array(index["step"]),
                 success=np.array(index["success"], bool),
                 rollouts=unpack_trajectories(arrays, "rollouts", env_id, "zoo"),
-                demonstrations=unpack_trajectories(arrays, "demonstrations", env_id, "expert"),
+                demonstrations=trajectories["demonstrations"],
+                replay=trajectories["replay"],
+                replay_run=np.array(index.get("replay_run", []), np.int64),
+                replay_step=np.array(index.get("replay_step", []), np.int64),
                 seed=index["seed"],
                 expert_success=index["expert_success"],
             )
@@ -322,5 +361,7 @@ def _find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]
         yield "parameters hold NaN or infinity"
     if len(shard.rollouts) != count:
         yield f"{len(shard.rollouts)} rollouts of {count} policies"
+    if not len(shard.replay) == len(shard.replay_run) == len(shard.replay_step):
+        yield f"{len(shard.replay)} replay episodes, but {len(shard.replay_run)} runs of them"
     if shard.success.ndim != 2:
         yield f"success {shard.success.shape}, expected [policies, layouts]"

@@ -1,0 +1,1 @@
+"""Population SAC: many agents trained at once, their networks stacked into one matrix product."""

@@ -1,0 +1,44 @@
+"""What a recipe is told of the shard that it is to make."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from makeanagent.environments import Suite
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.sac.config import SACConfig
+from makeanagent.trajectories.prompt import PromptWindow
+from makeanagent.zoo.config import DistillationConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardPlan:
+    """Everything that a worker needs to make one shard."""
+
+    suite: Suite
+    task: str
+    block: int
+    spec: PolicySpec
+    config: DistillationConfig | SACConfig
+    window: PromptWindow
+    seed: int
+    device: str
+    partial: Path
+    "Where the trained policies are kept until the shard is written."
+
+    @property
+    def progress(self) -> Path:
+        """File in which the worker notes the part of the training that is done."""
+        return self.partial.with_suffix(".progress")
+
+    def note_progress(self, share: float) -> None:
+        """Tell the process that waits for the shard."""
+        draft = self.progress.with_suffix(".tmp")
+        draft.write_text(f"{share:.4f}")
+        draft.replace(self.progress)
+
+    def read_progress(self) -> float:
+        """Part of the training that is done."""
+        try:
+            return float(self.progress.read_text())
+        except (OSError, ValueError):
+            return 0.0
