@@ -143,7 +143,7 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
     zoo = Zoo.open(tmp_path / "zoo")
     assert zoo.shard_names() == []
     assert measure_progress(zoo, TASKS, num_blocks=2) == 0.5
-    monkeypatch.setattr(building, "distill_population", None)
+    monkeypatch.setattr(building, "distill_shard", None)
     shares = []
     build(tmp_path / "zoo", on_progress=lambda task, share: shares.append(share))
     assert sum(shares) == 0.5

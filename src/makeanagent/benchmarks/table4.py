@@ -1,167 +1,86 @@
-"""The paper's Table 4: qualified rate and best policies from 100 prompts, on every task.
+"""The paper's Table 4: qualified rate and best policies from 100 prompts, on every task."""
 
-Each cell (prompt source, task, training seed) is one JSON file; a killed run goes on with the
-cells that are missing.
-"""
-
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance, read_json, write_json
+from makeanagent.benchmarks.cells import Cell, Source, ZooKind, describe_cells, spread
 from makeanagent.benchmarks.paper import TABLE_4
-from makeanagent.benchmarks.prompts import (
-    EXPERT_NOISE,
-    record_expert_prompts,
-    record_zoo_prompts,
-)
-from makeanagent.environments import Suite
-from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
-from makeanagent.generator import MakeAnAgent
-from makeanagent.trajectories import Trajectory
-from makeanagent.zoo.store import Zoo
 
-Source = Literal["expert", "zoo"]
+NAME = "table4"
+_RATES = ("qualified", "top_5", "top_10", "first_sample", "best_of_n")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Table4Config:
-    """Sizes of the experiment."""
-
-    num_prompts: int = 100
-    "Prompts, and policies, for each task."
-    sources: tuple[Source, ...] = ("expert", "zoo")
-    "Who made the prompts."
-    layouts_per_policy: int = 5
-    "Held-out layouts that each policy plays; all fifty are dealt out in turn."
-    best_of: int = 20
-    "Policies among which the best of N is chosen."
-    held_out_runs: int = 2
-    "Zoo prompts come from the last runs of each task, which training holds out."
+def list_cells(
+    zoos: Sequence[ZooKind], sources: Sequence[Source], tasks: Sequence[str], seeds: int
+) -> list[Cell]:
+    """All prompt sources for the distilled zoo, the paper's own for the SAC zoo."""
+    return [
+        Cell(zoo=zoo, source=source, task=task, seed=seed)
+        for zoo in zoos
+        for source in (sources if zoo == "distilled" else ("replay",))
+        for task in tasks
+        for seed in range(seeds)
+    ]
 
 
-def run_table4(
-    pool: Executor,
-    suite: Suite,
-    tasks: Sequence[str],
-    generators: Sequence[Callable[[], MakeAnAgent]],
-    zoo: Callable[[str], Zoo],
-    folder: Path,
-    config: Table4Config,
-    on_cell: Callable[[str], Any] | None = None,
-) -> None:
-    """Fill the cells that are missing in `folder`.
-
-    Args:
-        pool: worker processes.
-        suite: the environments.
-        tasks: full task names.
-        generators: for each training seed, what loads its generator.
-        zoo: gives the zoo whose policies prompt a task.
-        folder: one JSON file a cell.
-        config: sizes.
-        on_cell: called with each cell's name when it is there.
-    """
-    report = on_cell or (lambda name: None)
-    for source in config.sources:
-        for task in tasks:
-            cells = {
-                seed: folder / f"{source}-{task}-{seed}.json" for seed in range(len(generators))
-            }
-            missing = [seed for seed, path in cells.items() if not path.is_file()]
-            for seed in cells.keys() - set(missing):
-                report(cells[seed].stem)
-            if not missing:
-                continue
-            window = generators[0]().config.window
-            prompts: list[Trajectory]
-            if source == "expert":
-                prompts = record_expert_prompts(pool, suite, task, config.num_prompts, window)
-            else:
-                prompts = record_zoo_prompts(
-                    pool, suite, task, zoo(task), config.num_prompts, window, config.held_out_runs
-                )
-            for seed in missing:
-                generator = generators[seed]()
-                policies = generator.generate(prompts, seed=seed)
-                protocol = ProtocolConfig(
-                    layouts_per_policy=config.layouts_per_policy,
-                    best_of=config.best_of,
-                    layout_seed=seed,
-                )
-                result = evaluate_policies(
-                    pool, suite, task, policies.parameters.numpy(), policies.spec, protocol
-                )
-                result |= {
-                    "source": source,
-                    "seed": seed,
-                    "seen": task in generator.config.tasks,
-                    "expert_noise": list(EXPERT_NOISE) if source == "expert" else None,
-                    "generator_sha256": generator.fingerprint,
-                    "provenance": describe_provenance(),
-                }
-                write_json(cells[seed], result)
-                report(cells[seed].stem)
-
-
-def summarize_table4(folder: Path) -> dict[str, Any]:
-    """Means and standard deviations over training seeds, a row a task and source."""
-    cells = [read_json(path) for path in sorted(folder.glob("*.json"))]
+def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means and standard deviations over training seeds, a row a zoo, prompt source and task."""
     rows: list[dict[str, Any]] = []
-    for source, task in sorted({(cell["source"], cell["task"]) for cell in cells}):
-        group = [cell for cell in cells if (cell["source"], cell["task"]) == (source, task)]
+    for key in sorted({_key(cell) for cell in results}):
+        group = [cell for cell in results if _key(cell) == key]
+        zoo, source, task = key
         name = task.split("/")[-1]
         paper = TABLE_4.get(name)
+        first = [cell["held_out"]["first_sample"]["mean"] for cell in group]
         rows.append(
             {
+                "zoo": zoo,
                 "source": source,
                 "task": name,
                 "seen": group[0]["seen"],
                 "num_seeds": len(group),
-                "qualified": _spread([cell["paper"]["qualified_rate"] for cell in group]),
-                "top_5": _spread([cell["paper"]["top_5"] for cell in group]),
-                "top_10": _spread([cell["paper"]["top_10"] for cell in group]),
-                "first_sample": _spread(
-                    [cell["held_out"]["first_sample"]["mean"] for cell in group]
-                ),
-                "best_of_n": _spread([cell["held_out"]["best_of_n"]["mean"] for cell in group]),
-                "num_rollouts": sum(cell["num_rollouts"] for cell in group),
+                "qualified": spread([cell["paper"]["qualified_rate"] for cell in group]),
+                "top_5": spread([cell["paper"]["top_5"] for cell in group]),
+                "top_10": spread([cell["paper"]["top_10"] for cell in group]),
+                "first_sample": spread(first),
+                "best_of_n": spread([cell["held_out"]["best_of_n"]["mean"] for cell in group]),
                 "paper": paper._asdict() if paper else None,
             }
         )
+    kinds = sorted({(row["zoo"], row["source"], not row["seen"]) for row in rows})
     return {
-        "benchmark": "table4",
+        "benchmark": NAME,
         "rows": rows,
-        "means": [
-            _mean_row(rows, source, seen)
-            for source in sorted({row["source"] for row in rows})
-            for seen in (True, False)
-            if any(row["source"] == source and row["seen"] == seen for row in rows)
-        ],
-        "generators_sha256": {str(cell["seed"]): cell["generator_sha256"] for cell in cells},
-        "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in cells}),
-        "provenance": describe_provenance(),
-    }
+        "means": [_mean_row(rows, zoo, source, not unseen) for zoo, source, unseen in kinds],
+    } | describe_cells(results)
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
-    return {"mean": float(np.mean(values)), "std": float(np.std(values)), "seeds": values}
+def _key(cell: dict[str, Any]) -> tuple[str, str, str]:
+    return cell["zoo"], cell["source"], cell["task"]
 
 
-def _mean_row(rows: list[dict[str, Any]], source: str, seen: bool) -> dict[str, Any]:
-    chosen = [row for row in rows if row["source"] == source and row["seen"] == seen]
-    names = ("qualified", "top_5", "top_10", "first_sample", "best_of_n")
+def _mean_row(rows: list[dict[str, Any]], zoo: str, source: str, seen: bool) -> dict[str, Any]:
+    chosen = [
+        row for row in rows if (row["zoo"], row["source"], row["seen"]) == (zoo, source, seen)
+    ]
     in_paper = [row for row in chosen if row["paper"]]
+    below = [
+        row["task"]
+        for row in in_paper
+        for rate in ("qualified", "top_5", "top_10")
+        if row[rate]["mean"] < row["paper"][rate]
+    ]
     return {
+        "zoo": zoo,
         "source": source,
         "seen": seen,
         "num_tasks": len(chosen),
-        **{name: float(np.mean([row[name]["mean"] for row in chosen])) for name in names},
+        **{name: float(np.mean([row[name]["mean"] for row in chosen])) for name in _RATES},
         "lowest_qualified": min(row["qualified"]["mean"] for row in chosen),
+        "cells_below_paper": len(below),
+        "cells_in_paper": 3 * len(in_paper),
         "paper_qualified": (
             float(np.mean([row["paper"]["qualified"] for row in in_paper])) if in_paper else None
         ),

@@ -6,83 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from makeanagent.cli.benchmark_paper import Alignment, Figure5, Figure7, Paper, Table4
 from makeanagent.cli.benchmark_unseen import Unseen
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table4:
-    """The paper's Table 4: 100 prompts a task, seen and unseen, over training seeds."""
-
-    zoo: Path
-    "Zoo to train on."
-    unseen_zoo: Path | None = None
-    "Zoo whose policies prompt the unseen tasks; needed for zoo prompts there."
-    runs: Path = Path("runs/table4")
-    "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
-    out: Path = Path("benchmarks/results/table4.json")
-    seeds: int = 3
-    "Training seeds."
-    num_prompts: int = 100
-    sources: tuple[Literal["expert", "zoo"], ...] = ("expert", "zoo")
-    tasks: tuple[str, ...] = ("seen", "unseen")
-    preset: Literal["fast", "paper", "smoke"] = "fast"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def run(self) -> None:
-        """Train what is missing, fill the cells, and write the table."""
-        from dataclasses import replace
-        from functools import cache
-
-        from makeanagent.artifacts import write_json
-        from makeanagent.benchmarks.table4 import Table4Config, run_table4, summarize_table4
-        from makeanagent.cli.progress import show_progress
-        from makeanagent.cli.train import train_all
-        from makeanagent.environments import find_suite
-        from makeanagent.environments.groups import expand_tasks
-        from makeanagent.errors import InputError
-        from makeanagent.generator import MakeAnAgent
-        from makeanagent.parallel import open_pool
-        from makeanagent.training.config import PRESETS
-        from makeanagent.zoo.store import Zoo
-
-        zoo = Zoo.open(self.zoo)
-        suite = find_suite(zoo.suite)
-        tasks = expand_tasks(suite, self.tasks)
-        seen = zoo.tasks()
-        others = Zoo.open(self.unseen_zoo) if self.unseen_zoo else None
-        if "zoo" in self.sources:
-            lacking = set(tasks) - set(seen) - set(others.tasks() if others else ())
-            if lacking:
-                raise InputError(
-                    f"--sources zoo: no zoo holds policies of {', '.join(sorted(lacking))};"
-                    " give --unseen-zoo, or --sources expert"
-                )
-        paths = [
-            train_all(
-                self.runs / f"seed-{seed}",
-                zoo,
-                replace(PRESETS[self.preset], seed=seed),
-                self.device,
-            )
-            for seed in range(self.seeds)
-        ]
-        load = cache(MakeAnAgent.from_pretrained)
-        config = Table4Config(num_prompts=self.num_prompts, sources=self.sources)
-        cells = self.runs / "cells"
-        total = len(tasks) * len(self.sources) * self.seeds
-        with open_pool() as pool, show_progress("table 4: cells", total) as advance:
-            run_table4(
-                pool,
-                suite,
-                tasks,
-                [lambda path=path: load(path) for path in paths],  # type: ignore[misc]
-                lambda task: zoo if task in seen or others is None else others,
-                cells,
-                config,
-                lambda name: advance(1, f"table 4: {name}"),
-            )
-        write_json(self.out, summarize_table4(cells))
-        print(f"written: {self.out}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +100,30 @@ class ZooQuality:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SAC:
+    """Population SAC against Stable-Baselines3's: returns on a small task, and speed."""
+
+    seeds: int = 4
+    num_steps: int = 8_000
+    out: Path = Path("benchmarks/results/sac.json")
+
+    def run(self) -> None:
+        """Train, time, and write the figures."""
+        from makeanagent.artifacts import write_json
+        from makeanagent.benchmarks.sac import SACBenchmarkConfig, run_sac
+        from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.progress import show_progress
+
+        require_at_least("--seeds", self.seeds, 2)
+        require_at_least("--num-steps", self.num_steps, 2_000)
+        config = SACBenchmarkConfig(num_seeds=self.seeds, num_steps=self.num_steps)
+        with show_progress("sac: population", self.seeds + 2) as advance:
+            result = run_sac(config, lambda text: advance(1, f"sac: {text}"))
+        write_json(self.out, result)
+        print(f"written: {self.out}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Novelty:
     """Whether generated policies are copies of training policies, and what the new ones achieve."""
 
@@ -231,7 +180,12 @@ class Benchmark:
     """Run an experiment and write its figures as JSON."""
 
     command: (
-        Annotated[Table4, tyro.conf.subcommand("table4")]
+        Annotated[Paper, tyro.conf.subcommand("paper")]
+        | Annotated[Table4, tyro.conf.subcommand("table4")]
+        | Annotated[Figure5, tyro.conf.subcommand("figure5")]
+        | Annotated[Figure7, tyro.conf.subcommand("figure7")]
+        | Annotated[Alignment, tyro.conf.subcommand("alignment")]
+        | Annotated[SAC, tyro.conf.subcommand("sac")]
         | Annotated[Speed, tyro.conf.subcommand("speed")]
         | Annotated[Representation, tyro.conf.subcommand("representation")]
         | Annotated[ZooQuality, tyro.conf.subcommand("zoo")]

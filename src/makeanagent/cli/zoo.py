@@ -1,4 +1,4 @@
-"""`make-an-agent zoo`: build, list, show and verify zoos."""
+"""`make-an-agent zoo`: build, list, show and verify zoos, and write their replay prompts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,6 +191,39 @@ class Verify:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Write the replay episodes of SAC zoos as Minari datasets, one a task: benchmarks' prompts."""
+
+    zoos: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    "SAC zoos' folders."
+    out: Path
+    "Folder for the datasets; those that are there stay as they are."
+
+    def run(self) -> None:
+        """Write what is missing."""
+        from makeanagent.errors import InputError
+        from makeanagent.trajectories.replay import save_replay
+        from makeanagent.zoo.replay import describe_origin, order_replay
+        from makeanagent.zoo.store import Zoo
+
+        for zoo in map(Zoo.open, self.zoos):
+            if zoo.header["recipe"] != "sac":
+                raise InputError(f"{zoo.folder}: a zoo of {zoo.header['recipe']} has no replay")
+            for task in zoo.tasks():
+                if (self.out / task).is_dir():
+                    continue
+                shards = zoo.load_task(task)
+                chosen = order_replay(shards)
+                path = save_replay(
+                    self.out,
+                    task,
+                    [shard.replay[row] for shard, row in chosen],
+                    describe_origin(zoo, chosen),
+                )
+                print(f"{path}: {len(chosen)} episodes")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZooCommand:
     """Build and look after zoos of policies."""
 
@@ -199,6 +232,7 @@ class ZooCommand:
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Show, tyro.conf.subcommand("show")]
         | Annotated[Verify, tyro.conf.subcommand("verify")]
+        | Annotated[Replay, tyro.conf.subcommand("replay")]
     )
 
     def run(self) -> None:

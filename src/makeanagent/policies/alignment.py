@@ -5,8 +5,6 @@ that its outgoing weights are divided by: the vector changes and the policy does
 between vectors mean something only once both are taken out.
 """
 
-from functools import partial
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
@@ -73,14 +71,51 @@ def align(parameters: np.ndarray, reference: np.ndarray, spec: PolicySpec) -> np
     others = _split(np.broadcast_to(reference, parameters.shape), spec)
     for row in range(len(parameters)):
         policy, target = [matrix[row] for matrix in own], [matrix[row] for matrix in others]
-        as_it_is = [np.arange(width) for width in spec.hidden]
-        tries = [
-            _reorder(policy, _match_units(policy, target, start))
-            for start in (as_it_is, _match_forwards(policy, target))
-        ]
-        for matrix, found in zip(own, max(tries, key=partial(_similarity, target)), strict=True):
-            matrix[row] = found
+        _put(own, row, _reorder(policy, _find_orders(policy, target)))
     return _join(own, spec)
+
+
+def align_runs(parameters: np.ndarray, run: np.ndarray, spec: PolicySpec) -> np.ndarray:
+    """Bring whole training runs into one order of hidden units, and all policies into one scale.
+
+    Checkpoints of a run share their order as it is, so one order is found for each run, by its last
+    checkpoint: first towards the first run, then towards the mean of all that were so aligned.
+
+    Args:
+        parameters: float `[N, P]`, a run's checkpoints in the order of training.
+        run: int `[N]`, the run of each.
+        spec: the policies' layers.
+
+    Returns:
+        Policies that act as before, `[N, P]`.
+
+    Raises:
+        InputError: the shape is not the spec's.
+    """
+    own = _split(canonical_scale(parameters, spec), spec)
+    last = [int(np.flatnonzero(run == number)[-1]) for number in np.unique(run)]
+    target = [matrix[last[0]] for matrix in own]
+    for _ in range(2):
+        for row in last:
+            orders = _find_orders([matrix[row] for matrix in own], target)
+            for mate in np.flatnonzero(run == run[row]).tolist():
+                _put(own, mate, _reorder([matrix[mate] for matrix in own], orders))
+        target = [matrix[last].mean(axis=0) for matrix in own]
+    return _join(own, spec)
+
+
+def _find_orders(policy: list[np.ndarray], target: list[np.ndarray]) -> list[np.ndarray]:
+    """The better end of weight matching from two beginnings."""
+    as_it_is = [np.arange(len(matrix)) for matrix in policy[:-1]]
+    tries = [
+        _match_units(policy, target, start) for start in (as_it_is, _match_forwards(policy, target))
+    ]
+    return max(tries, key=lambda orders: _similarity(target, _reorder(policy, orders)))
+
+
+def _put(matrices: list[np.ndarray], row: int, network: list[np.ndarray]) -> None:
+    for matrix, found in zip(matrices, network, strict=True):
+        matrix[row] = found
 
 
 def _match_forwards(own: list[np.ndarray], reference: list[np.ndarray]) -> list[np.ndarray]:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from makeanagent.policies.batch import PolicyBatch
-from makeanagent.policies.spec import PolicySpec
+from makeanagent.policies.spec import Activation, PolicySpec
 from makeanagent.sac.config import SACConfig
 from makeanagent.zoo.distillation import initialize_actor
 
 _PARTS = ("actors", "critics", "log_temperature")
 """What is trained; each is one tensor with an optimiser of its own."""
-_FIXED = ("targets", "center", "scale")
+_FIXED = ("targets", "center", "inverse_scale")
 """Tensors that go with it."""
 _LEAST_SCALE = 0.01
 """Deviation, in metres for the most part, below which an observation counts as constant."""
@@ -30,7 +30,7 @@ class SACPopulation:
     """Actors, twin critics, target critics and temperatures of N agents.
 
     Args:
-        spec: the actors' layers, with mean and log-std heads; critics have the same hidden layers.
+        spec: the actors' layers, with mean and log-std heads; critics are as wide, of ReLU layers.
         config: rates and periods.
         seeds: one for each agent's initial networks.
         seed: of all noise in the updates.
@@ -46,18 +46,21 @@ class SACPopulation:
         device: str = "cpu",
     ) -> None:
         self.spec, self.config, self.device = spec, config, torch.device(device)
+        relu: Activation = "relu"
         self.critic_spec = replace(
             spec,
             observation_dim=spec.observation_dim + spec.action_dim,
             action_dim=1,
+            activations=(relu,) * len(spec.hidden),
             heads=("mean",),
             squash="none",
         )
         self.generator = torch.Generator(device).manual_seed(seed)
         self.num_updates = 0
         width = self.critic_spec.observation_dim
+        self.standardized = False
         self.center = torch.zeros((len(seeds), 1, width), device=device)
-        self.scale = torch.ones((len(seeds), 1, width), device=device)
+        self.inverse_scale = torch.ones((len(seeds), 1, width), device=device)
         first = [agent if config.init_seed is None else config.init_seed for agent in seeds]
         actors = [initialize_actor(spec, agent) for agent in first]
         # [2, N, P]: each agent's twins begin apart, or they would stay one.
@@ -67,7 +70,7 @@ class SACPopulation:
         ]
         self.actors = torch.stack(actors).to(device).requires_grad_()
         self.critics = torch.stack(critics).to(device).requires_grad_()
-        self.targets = self.critics.detach().clone()
+        self.targets = self.critics.detach().clone().requires_grad_()
         temperature = math.log(config.initial_temperature)
         self.log_temperature = torch.full(
             (len(seeds),), temperature, device=device, requires_grad=True
@@ -97,7 +100,9 @@ class SACPopulation:
         width = self.spec.observation_dim
         observations = rows[..., :width]
         self.center[..., :width] = observations.mean(dim=1, keepdim=True)
-        self.scale[..., :width] = observations.std(dim=1, keepdim=True).clamp(min=_LEAST_SCALE)
+        scale = observations.std(dim=1, keepdim=True).clamp(min=_LEAST_SCALE)
+        self.inverse_scale[..., :width] = 1 / scale
+        self.standardized = True
 
     def update(self, batch: Tensor) -> None:
         """One step of the critics, and by their periods of actor, temperature and targets.
@@ -112,29 +117,28 @@ class SACPopulation:
         temperature = self.log_temperature.detach().exp()[:, None]
 
         with torch.no_grad():
-            action, log_prob = self._sample(self.actors.detach(), following)
+            action, log_prob = self._sample(self.actors, following)
             value = self._values(self.targets, torch.cat([following, action], dim=-1)).amin(0)
             target = reward + discount * (value - temperature * log_prob)
         error = self._values(self.critics, inputs) - target
-        self._step("critics", error.square().mean(dim=-1).sum())
+        self._descend("critics", error.square().mean(dim=-1).sum())
 
         self.num_updates += 1
         if self.num_updates % self.config.actor_period == 0:
             action, log_prob = self._sample(self.actors, observations)
-            value = self._values(
-                self.critics.detach(), torch.cat([observations, action], dim=-1)
-            ).amin(0)
-            self._step("actors", (temperature * log_prob - value).mean(dim=-1).sum())
+            value = self._values(self.critics, torch.cat([observations, action], dim=-1)).amin(0)
+            self._descend("actors", (temperature * log_prob - value).mean(dim=-1).sum())
             surplus = log_prob.detach().mean(dim=-1) - actions
-            self._step("log_temperature", -(self.log_temperature * surplus).sum())
+            self._descend("log_temperature", -(self.log_temperature * surplus).sum())
         if self.num_updates % self.config.target_period == 0:
-            self.targets.lerp_(self.critics.detach(), self.config.tau)
+            with torch.no_grad():
+                self.targets.lerp_(self.critics, self.config.tau)
 
-    def _step(self, part: str, loss: Tensor) -> None:
-        optimizer = self._optimizers[part]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    def _descend(self, part: str, loss: Tensor) -> None:
+        tensor = getattr(self, part)
+        # Of this part alone: the actors' loss has a gradient in the critics too, which costs.
+        (tensor.grad,) = torch.autograd.grad(loss, [tensor])
+        self._optimizers[part].step()
 
     def _sample(self, actors: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Actions `[N, B, A]` of the stochastic actors, and their log-probabilities `[N, B]`."""
@@ -149,13 +153,14 @@ class SACPopulation:
 
     def _values(self, critics: Tensor, inputs: Tensor) -> Tensor:
         """Both critics' values `[2, N, B]` of inputs `[N, B, O + A]`."""
-        inputs = (inputs - self.center) / self.scale
+        if self.standardized:
+            inputs = (inputs - self.center) * self.inverse_scale
         batch = PolicyBatch(critics.flatten(0, 1), self.critic_spec)
         return batch.forward(inputs.repeat(2, 1, 1))[0].view(2, *inputs.shape[:2])
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All that training goes on from, as arrays."""
-        state = {name: getattr(self, name) for name in _FIXED}
+        state = {name: getattr(self, name).detach() for name in _FIXED}
         state["rng"] = self.generator.get_state()
         for part in _PARTS:
             tensor = getattr(self, part)
@@ -163,15 +168,20 @@ class SACPopulation:
             for name, moment in self._optimizers[part].state[tensor].items():
                 state[f"{part}.{name}"] = moment
         arrays = {name: tensor.cpu().numpy() for name, tensor in state.items()}
-        return arrays | {"num_updates": np.array([self.num_updates])}
+        return arrays | {
+            "num_updates": np.array([self.num_updates]),
+            "standardized": np.array([self.standardized]),
+        }
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
         """Go on from what `state_dict` gave of as many agents."""
         tensors = {name: torch.from_numpy(array.copy()) for name, array in state.items()}
         self.num_updates = int(tensors["num_updates"])
+        self.standardized = bool(tensors["standardized"])
         self.generator.set_state(tensors["rng"])
         for name in _FIXED:
             setattr(self, name, tensors[name].to(self.device))
+        self.targets.requires_grad_()
         for part in _PARTS:
             setattr(self, part, tensors[part].to(self.device).requires_grad_())
         self._make_optimizers()

@@ -88,7 +88,10 @@ class TrainingConfig:
     behavior: BehaviorTraining = field(default_factory=BehaviorTraining)
     diffusion: DiffusionTraining = field(default_factory=DiffusionTraining)
     held_out_runs: int = 2
-    "Runs of each task kept for validation."
+    "Runs of each task kept for validation, a quarter of them at most."
+    align: bool = False
+    """Whether runs are brought into one order and scale of hidden units first, by weight matching:
+    for zoos whose runs do not share their beginning."""
     max_policies: int | None = None
     "Policies of each task at most."
     seed: int = 0

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from makeanagent.errors import InputError
+from makeanagent.policies.alignment import align_runs
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
 from makeanagent.trajectories.trajectory import Trajectory
@@ -57,6 +58,7 @@ def load_training_data(
     held_out_runs: int = 2,
     num_states: int = 64,
     max_policies: int | None = None,
+    align: bool = False,
 ) -> TrainingData:
     """Read the zoo's qualified policies.
 
@@ -68,6 +70,7 @@ def load_training_data(
             so alike that a split over checkpoints would validate nothing.
         num_states: states kept of each demonstration.
         max_policies: policies of each task at most, evenly over its checkpoints.
+        align: whether runs are aligned first.
 
     Raises:
         InputError: a task has no qualified policy, or a file is damaged.
@@ -87,9 +90,10 @@ def load_training_data(
             if max_policies is not None and len(keep) > max_policies // len(shards):
                 picked = np.linspace(0, len(keep) - 1, max(1, max_policies // len(shards)))
                 keep = keep[picked.astype(int)]
-            # Of the runs that have qualified policies; one of them at least stays for training.
+            # Of the runs whose policies serve; three quarters of them at least stay for training.
             runs = np.unique(shard.run[keep])
-            kept_runs = runs[len(runs) - min(held_out_runs, len(runs) - 1) :]
+            spare = min(len(runs) - 1, max(1, len(runs) // 4))
+            kept_runs = runs[len(runs) - min(held_out_runs, spare) :]
             parameters.append(shard.parameters[keep])
             labels += [label] * len(keep)
             run_numbers.append(shard.run[keep] + num_runs)
@@ -100,14 +104,17 @@ def load_training_data(
             demonstration_labels += [label] * len(shard.demonstrations)
         if label not in labels:
             raise InputError(f"{zoo.folder}: no policy of {task} is qualified; nothing to train on")
+    vectors, runs_of = np.concatenate(parameters), np.concatenate(run_numbers)
+    if align:
+        vectors = align_runs(vectors, runs_of, zoo.spec)
     task_of = torch.tensor(labels)
     demonstration_task = torch.tensor(demonstration_labels)
     return TrainingData(
         spec=zoo.spec,
         tasks=tasks,
-        parameters=torch.from_numpy(np.concatenate(parameters)),
+        parameters=torch.from_numpy(vectors),
         task=task_of,
-        run=torch.from_numpy(np.concatenate(run_numbers)),
+        run=torch.from_numpy(runs_of),
         held_out=torch.from_numpy(np.concatenate(held_out)),
         rollouts=_cut_prompts(rollouts, task_of, window, num_states),
         demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),

@@ -97,6 +97,7 @@ class TrainingRun:
                 self.config.window,
                 held_out_runs=self.config.held_out_runs,
                 max_policies=self.config.max_policies,
+                align=self.config.align,
             )
         return self._data
 

@@ -1,6 +1,6 @@
 """Demonstrations as Minari datasets, the Gymnasium world's standard for offline data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ def save_minari(
     folder: Path,
     *,
     dataset_id: str = "makeanagent/demonstrations-v0",
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write trajectories as a Minari dataset into `folder`, which must be empty or absent.
 
@@ -90,6 +91,7 @@ def save_minari(
         trajectories: one or more, all of the same widths.
         folder: where to; `folder/data` appears once it is whole.
         dataset_id: Minari's name of the dataset.
+        notes: JSON values that go into the metadata besides, such as Minari's `description`.
 
     Raises:
         InputError: the folder holds files, cannot be written, or the trajectories do not match.
@@ -119,6 +121,7 @@ def save_minari(
         texts = {name: [getattr(item, name) for item in trajectories] for name in _TEXT_FIELDS}
         storage.update_metadata(
             {
+                **(notes or {}),
                 "dataset_id": dataset_id,
                 "minari_version": minari.__version__,
                 _TEXTS_KEY: texts,
@@ -139,6 +142,30 @@ def save_minari(
         except RuntimeError as error:
             # HDF5 reports what goes wrong while it closes a file so.
             raise OSError(describe_error(error)) from error
+        for file in temporary.glob("*.hdf5"):
+            _compress(file)
+
+
+def _compress(path: Path) -> None:
+    """Write an HDF5 file anew with one compressed chunk an array: a fifth of Minari's own size."""
+    import h5py
+
+    draft = path.with_suffix(".draft")
+    with h5py.File(path) as old, h5py.File(draft, "w", libver="latest") as new:
+        new.attrs.update(old.attrs)
+
+        def copy(name: str, item: "h5py.Group | h5py.Dataset") -> None:
+            if isinstance(item, h5py.Group):
+                new.require_group(name).attrs.update(item.attrs)
+                return
+            options: dict[str, Any] = {}
+            if item.size and item.shape:
+                options = {"chunks": item.shape, "compression": "gzip", "shuffle": True}
+            copied = new.create_dataset(name, data=item[()], **options)
+            copied.attrs.update(item.attrs)
+
+        old.visititems(copy)
+    draft.replace(path)
 
 
 def _data_folder(folder: Path) -> Path:

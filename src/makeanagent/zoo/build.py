@@ -13,6 +13,7 @@ from makeanagent.artifacts import read_tensors
 from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import record_episode, run_episode
+from makeanagent.parallel import count_cpus
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.sac.config import SACConfig
@@ -21,7 +22,7 @@ from makeanagent.trajectories.prompt import PromptWindow
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.config import DistillationConfig
 from makeanagent.zoo.distillation import distill_shard
-from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.plan import ShardPlan, progress_path, read_progress
 from makeanagent.zoo.sac import train_sac_shard, train_sac_shards
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
 from makeanagent.zoo.windows import episode_layouts
@@ -30,6 +31,8 @@ _SCORE_JOBS = 8
 """Jobs into which the scoring of one population is cut."""
 _TRAINED_SHARE = 0.5
 """Part of a shard's work that is done once its population is trained, as progress bars count."""
+_IN_FLIGHT = 2
+"""Jobs for each processor that are handed out at a time."""
 _POLL_SECONDS = 2.0
 """Time between two looks at how far training jobs are."""
 
@@ -59,7 +62,7 @@ def measure_progress(zoo: Zoo, tasks: Sequence[str], num_blocks: int = 1) -> flo
     done = set(zoo.shard_names())
     names = [shard_name(task, block) for task in tasks for block in range(num_blocks)]
     return sum(
-        1.0 if name in done else _TRAINED_SHARE * _partial_path(zoo, name).is_file()
+        1.0 if name in done else _TRAINED_SHARE * read_progress(_partial_path(zoo, name))
         for name in names
     )
 
@@ -120,7 +123,7 @@ def build_zoo(
             if shard_name(task, block) not in done
         ]
         # Half of a shard is its training; a plan's part of that as reported until now.
-        trained = {plan.partial: 1.0 if plan.partial.is_file() else 0.0 for plan in plans}
+        trained = {plan.partial: read_progress(plan.partial) for plan in plans}
 
         def report_training(plan: ShardPlan, share: float) -> None:
             if share > trained[plan.partial]:
@@ -128,10 +131,16 @@ def build_zoo(
                 trained[plan.partial] = share
 
         failures: dict[Path, str] = {}
-        untrained = [plan for plan in plans if not plan.partial.is_file()]
-        if isinstance(config, SACConfig) and device == "cuda" and untrained:
+        if isinstance(config, SACConfig) and device == "cuda":
             # A GPU's time is spent best on all tasks together.
-            failures = train_sac_shards(untrained, pool)
+            for block in range(num_blocks):
+                group = [p for p in plans if p.block == block and not p.partial.is_file()]
+
+                def report_group(share: float, group: list[ShardPlan] = group) -> None:
+                    for plan in group:
+                        report_training(plan, share)
+
+                failures |= train_sac_shards(group, pool, report_group) if group else {}
             plans = [plan for plan in plans if plan.partial not in failures]
         jobs: deque[tuple[ShardPlan, int | None]] = deque((plan, None) for plan in plans)
         for plan, part, result in _run_jobs(pool, jobs, report_training):
@@ -148,7 +157,7 @@ def build_zoo(
             if len(scored[key]) == _SCORE_JOBS:
                 zoo.add_shard(_assemble(plan, scored.pop(key)))
                 key.unlink(missing_ok=True)
-                plan.progress.unlink(missing_ok=True)
+                progress_path(key).unlink(missing_ok=True)
             report(plan.task, (1 - _TRAINED_SHARE) / _SCORE_JOBS)
     if failures:
         raise InputError("; ".join(failures.values()))
@@ -171,7 +180,8 @@ def _run_jobs(
     try:
         while jobs or waiting:
             ready = False
-            while jobs and not ready:
+            # Few at a time, so that scoring jobs need not wait for all of the training.
+            while jobs and not ready and len(waiting) < _IN_FLIGHT * count_cpus():
                 plan, part = jobs.popleft()
                 future = (
                     pool.submit(_train_shard, plan)
@@ -187,7 +197,7 @@ def _run_jobs(
                 yield *waiting.pop(future), result
             for plan, part in waiting.values():
                 if part is None:
-                    on_training(plan, plan.read_progress())
+                    on_training(plan, read_progress(plan.partial))
     finally:
         for future in waiting:
             future.cancel()

@@ -25,20 +25,23 @@ class ShardPlan:
     partial: Path
     "Where the trained policies are kept until the shard is written."
 
-    @property
-    def progress(self) -> Path:
-        """File in which the worker notes the part of the training that is done."""
-        return self.partial.with_suffix(".progress")
-
     def note_progress(self, share: float) -> None:
-        """Tell the process that waits for the shard."""
-        draft = self.progress.with_suffix(".tmp")
+        """Tell the process that waits for the shard how much of the training is done."""
+        draft = self.partial.with_suffix(".tmp")
         draft.write_text(f"{share:.4f}")
-        draft.replace(self.progress)
+        draft.replace(progress_path(self.partial))
 
-    def read_progress(self) -> float:
-        """Part of the training that is done."""
-        try:
-            return float(self.progress.read_text())
-        except (OSError, ValueError):
-            return 0.0
+
+def progress_path(partial: Path) -> Path:
+    """File in which the worker notes the part of a shard's training that is done."""
+    return partial.with_suffix(".progress")
+
+
+def read_progress(partial: Path) -> float:
+    """Part of a shard's training that is done."""
+    if partial.is_file():
+        return 1.0
+    try:
+        return float(progress_path(partial).read_text())
+    except (OSError, ValueError):
+        return 0.0

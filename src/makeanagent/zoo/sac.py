@@ -5,10 +5,11 @@ buffers, for benchmarks alone.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -32,16 +33,19 @@ def train_sac_shard(plan: ShardPlan) -> None:
         InputError: no agent has solved its layout.
     """
     with one_thread(), open_pool(1) as pool:
-        for failure in train_sac_shards([plan], pool).values():
+        for failure in train_sac_shards([plan], pool, plan.note_progress).values():
             raise InputError(failure)
 
 
-def train_sac_shards(plans: Sequence[ShardPlan], pool: Executor) -> dict[Path, str]:
+def train_sac_shards(
+    plans: Sequence[ShardPlan], pool: Executor, on_progress: Callable[[float], Any]
+) -> dict[Path, str]:
     """Train the agents of several tasks as one population; on a GPU that costs as much as one.
 
     Args:
         plans: shards of one suite, window, configuration and device.
         pool: where the agents play.
+        on_progress: called with the part of the training that is done.
 
     Returns:
         What is wrong with the tasks of which no agent has solved its layout, by `plan.partial`.
@@ -49,11 +53,6 @@ def train_sac_shards(plans: Sequence[ShardPlan], pool: Executor) -> dict[Path, s
     plan, config = plans[0], plans[0].config
     assert isinstance(config, SACConfig)
     folder = _training_folder(plans)
-
-    def report(share: float) -> None:
-        for each in plans:
-            each.note_progress(share)
-
     record, demonstrations = train_population(
         pool,
         plan.suite,
@@ -64,7 +63,7 @@ def train_sac_shards(plans: Sequence[ShardPlan], pool: Executor) -> dict[Path, s
         folder,
         seed=plan.seed,
         device=plan.device,
-        on_progress=report,
+        on_progress=on_progress,
     )
     failures = {}
     for each in plans:

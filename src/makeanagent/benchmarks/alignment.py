@@ -1,0 +1,28 @@
+"""What independent beginnings cost: SAC zoos as they are, aligned, and with a shared beginning."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells
+from makeanagent.benchmarks.table4 import summarize as summarize_table4
+
+NAME = "alignment"
+KINDS: tuple[ZooKind, ...] = ("sac-unaligned", "sac", "sac-shared")
+
+
+def list_cells(zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int) -> list[Cell]:
+    """Replay prompts, as the paper's."""
+    return [
+        Cell(zoo=zoo, source="replay", task=task, seed=seed)
+        for zoo in zoos
+        for task in tasks
+        for seed in range(seeds)
+    ]
+
+
+def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Table 4's means, a row for each zoo and group of tasks."""
+    return {
+        "benchmark": NAME,
+        "means": summarize_table4(results)["means"],
+    } | describe_cells(results)

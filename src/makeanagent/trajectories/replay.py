@@ -1,0 +1,85 @@
+"""Replay prompts: episodes of partly trained agents, a Minari dataset for each task.
+
+They are benchmark data (paper, section 4, 'Dataset'): what the paper prompts with, taken from the
+replay buffers of SAC agents on one fixed layout. No generator is ever trained on them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from makeanagent.errors import InputError
+from makeanagent.trajectories.minari import is_minari, load_minari, save_minari
+from makeanagent.trajectories.trajectory import Trajectory
+
+RESOLUTION = 2.0**-13
+"""Numbers are rounded to multiples of it, an eighth of a millimetre: files are half as large."""
+
+
+def save_replay(
+    folder: Path, task: str, episodes: Sequence[Trajectory], origin: dict[str, Any]
+) -> Path:
+    """Write one task's episodes as the Minari dataset `folder/task`.
+
+    Args:
+        folder: where the tasks' datasets are.
+        task: full task name.
+        episodes: one or more.
+        origin: how they were made, for the metadata.
+
+    Returns:
+        The dataset's folder.
+
+    Raises:
+        InputError: the dataset's folder holds files.
+    """
+    rounded = [
+        Trajectory(
+            observations=_round(item.observations),
+            actions=_round(item.actions),
+            success=item.success,
+            env_id=item.env_id,
+            source=item.source,
+        )
+        for item in episodes
+    ]
+    path = folder / task
+    name = task.rpartition("-v")[0] or task
+    save_minari(
+        rounded,
+        path,
+        dataset_id=f"makeanagent/{name}/replay-v0",
+        notes={
+            "description": (
+                f"{len(rounded)} successful episodes of SAC agents that are still in training, of"
+                f" {task} on one fixed layout, cut after success; for benchmarks, never to train on"
+            ),
+            "origin": origin | {"resolution": RESOLUTION},
+        },
+    )
+    return path
+
+
+def load_replay(folder: Path, task: str, count: int) -> list[Trajectory]:
+    """The first `count` replay prompts of a task; agents take turns among them.
+
+    Raises:
+        InputError: there are none, or not as many.
+    """
+    path = folder / task
+    if not is_minari(path):
+        raise InputError(
+            f"{path}: no replay prompts here; `make-an-agent zoo replay` writes them from SAC zoos"
+        )
+    episodes = load_minari(path)
+    if len(episodes) < count:
+        raise InputError(
+            f"{path}: holds {len(episodes)} episodes, fewer than the {count} asked for"
+        )
+    return episodes[:count]
+
+
+def _round(values: np.ndarray) -> np.ndarray:
+    return (np.round(np.asarray(values, np.float64) / RESOLUTION) * RESOLUTION).astype(np.float32)
