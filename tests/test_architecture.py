@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A new room needs a line here; `evaluation.rollouts` stands for that one module.
 BASE = ("errors", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "environments")
-PARTS = ("models", "hub", "generator", "evaluation", "zoo", "baselines")
+PARTS = ("models", "hub", "generator", "evaluation", "sac", "zoo", "baselines")
 MAY_IMPORT = {
     "errors": (),
     "artifacts": ("errors",),
@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "hub": ("policies", "trajectories", *BASE),
     "generator": ("hub", "models", "policies", "trajectories", *BASE),
     "evaluation": (*DATA, *BASE),
-    "zoo": ("evaluation.rollouts", *DATA, *BASE),
+    "sac": ("evaluation.rollouts", *DATA, *BASE),
+    "zoo": ("sac", "evaluation.rollouts", *DATA, *BASE),
     "baselines": ("models", "generator", "zoo", "evaluation.rollouts", *DATA, *BASE),
     "training": (*PARTS, *DATA, *BASE),
     "benchmarks": ("training", *PARTS, *DATA, *BASE),

@@ -12,11 +12,11 @@ from makeanagent.environments.gymnasium import GymnasiumSuite, GymnasiumTask
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import run_episode
 from makeanagent.parallel import open_pool
+from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.policy import Policy
 from makeanagent.trajectories.prompt import PromptWindow, make_prompt
 from makeanagent.zoo import build as building
 from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
-from makeanagent.zoo.distillation import initialize_actor
 from makeanagent.zoo.store import Zoo
 from makeanagent.zoo.windows import episode_layouts, round_layouts
 

@@ -10,6 +10,7 @@ from tests.tiny_zoo import SUITE, TASKS, TINY, build
 
 from makeanagent.environments import find_suite
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.zoo.config import DistillationConfig
 from makeanagent.zoo.demonstrations import record_demonstrations
@@ -17,7 +18,6 @@ from makeanagent.zoo.distillation import (
     LabelledStates,
     _train_step,
     distill_population,
-    initialize_actor,
     label_states,
 )
 

@@ -11,9 +11,9 @@ from makeanagent.baselines.protocol import assign_prompts
 from makeanagent.errors import InputError
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.codec import check_parameters
+from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
-from makeanagent.zoo.distillation import initialize_actor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,6 +63,7 @@ class Paper:
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
         from makeanagent.parallel import open_pool
+        from makeanagent.trajectories.replay import require_replay
 
         require_at_least("--seeds", self.seeds, 1)
         require_at_least("--num-prompts", self.num_prompts, 1)
@@ -77,6 +78,8 @@ class Paper:
             if (cells := self._list_cells(name, tuple(zoos), tasks, seen))
         }
         cells = list({cell.name: cell for plan in plans.values() for cell in plan}.values())
+        for task in sorted({cell.task for cell in cells if cell.source == "replay"}):
+            require_replay(self.replay, task)
 
         @cache
         def load(zoo: "ZooKind", seed: int) -> "MakeAnAgent":

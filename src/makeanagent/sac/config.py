@@ -13,7 +13,7 @@ class SACConfig:
     "Agents of each task: its training seeds."
     layout: int = 0
     "The one layout that all agents of a task are trained on."
-    num_steps: int = 50_000
+    num_steps: int = 80_000
     "Environment steps of each agent at most."
     horizon: int = 200
     "Steps of an episode."
@@ -51,8 +51,8 @@ class SACConfig:
     "Of an initial actor that all agents share; each has its own if there is none."
     checkpoint_steps: int = 400
     "Environment steps between two tests, and so between two checkpoints."
-    num_checkpoints: int = 100
-    "Checkpoints of each agent."
+    num_checkpoints: int = 400
+    "Checkpoints of each task, at which its agents are done."
     num_score_layouts: int = 5
     "Random layouts on which each checkpoint is scored."
     num_replay: int = 100
@@ -111,7 +111,7 @@ PAPER = SACConfig(
     num_demonstrations=0,
     demonstration_share=0.0,
     checkpoint_steps=5_000,
-    num_checkpoints=188,
+    num_checkpoints=1_500,
     replay_steps=500_000,
 )
 """The official hyper-parameters, and the paper's 8 runs and 1,500 checkpoints a task."""
@@ -121,7 +121,7 @@ SMOKE = SACConfig(
     num_steps=1_200,
     start_steps=200,
     updates_per_step=0.1,
-    num_checkpoints=2,
+    num_checkpoints=4,
     checkpoint_steps=200,
     num_demonstrations=4,
     num_score_layouts=2,

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import Activation, PolicySpec
 from makeanagent.sac.config import SACConfig
-from makeanagent.zoo.distillation import initialize_actor
 
 _PARTS = ("actors", "critics", "log_temperature")
 """What is trained; each is one tensor with an optimiser of its own."""

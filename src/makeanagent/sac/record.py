@@ -48,6 +48,6 @@ class Record:
     curve: list[np.ndarray] = field(default_factory=list)
     "For each round, each agent's mean return and whether it has solved an episode, `[2, N]`."
 
-    def count(self, agent: Agent) -> int:
-        """Checkpoints of an agent."""
-        return sum(checkpoint.agent == agent for checkpoint in self.checkpoints)
+    def count(self, task: str) -> int:
+        """Checkpoints of a task's agents."""
+        return sum(checkpoint.agent.task == task for checkpoint in self.checkpoints)

@@ -44,7 +44,7 @@ def train_population(
     device: str = "cpu",
     on_progress: Callable[[float], Any] | None = None,
 ) -> tuple[Record, dict[str, list[Trajectory]]]:
-    """Train `num_runs` agents of each task until all have their checkpoints or the steps are over.
+    """Train `num_runs` agents of each task until it has its checkpoints or the steps are over.
 
     Args:
         pool: where agents explore.
@@ -85,7 +85,7 @@ def train_population(
     store = RunStore(folder, agents, suite.name)
     record = store.restore(population, buffer)
 
-    while not _is_done(record, agents, config):
+    while not _is_done(record, tasks, config):
         first_step = record.num_rounds * config.round_steps
         actors = population.parameters()
         exploring = [
@@ -132,10 +132,10 @@ def train_population(
     return record, trajectories
 
 
-def _is_done(record: Record, agents: Sequence[Agent], config: SACConfig) -> bool:
+def _is_done(record: Record, tasks: Sequence[str], config: SACConfig) -> bool:
     if record.num_rounds * config.round_steps >= config.num_steps:
         return True
-    return all(record.count(agent) >= config.num_checkpoints for agent in agents)
+    return all(record.count(task) >= config.num_checkpoints for task in tasks)
 
 
 def _show(suite: Suite, task: str, config: SACConfig, layout: int, seed: int) -> list[Episode]:
@@ -207,7 +207,7 @@ def _test(
     """Play the deterministic actors, and keep those that solve their layout as checkpoints."""
     actors = population.parameters()
     wanting = [
-        row for row, agent in enumerate(agents) if record.count(agent) < config.num_checkpoints
+        row for row, agent in enumerate(agents) if record.count(agent.task) < config.num_checkpoints
     ]
     jobs = [(suite, agents[row].task, actors[row], spec, config, layout, window) for row in wanting]
     for row, rollout in zip(wanting, run_jobs(pool, try_actor, jobs), strict=True):

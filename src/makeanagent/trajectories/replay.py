@@ -62,17 +62,27 @@ def save_replay(
     return path
 
 
-def load_replay(folder: Path, task: str, count: int) -> list[Trajectory]:
-    """The first `count` replay prompts of a task; agents take turns among them.
+def require_replay(folder: Path, task: str) -> Path:
+    """The folder of a task's dataset.
 
     Raises:
-        InputError: there are none, or not as many.
+        InputError: there is none.
     """
     path = folder / task
     if not is_minari(path):
         raise InputError(
             f"{path}: no replay prompts here; `make-an-agent zoo replay` writes them from SAC zoos"
         )
+    return path
+
+
+def load_replay(folder: Path, task: str, count: int) -> list[Trajectory]:
+    """The first `count` replay prompts of a task; agents take turns among them.
+
+    Raises:
+        InputError: there are none, or not as many.
+    """
+    path = require_replay(folder, task)
     episodes = load_minari(path)
     if len(episodes) < count:
         raise InputError(

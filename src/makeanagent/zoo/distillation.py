@@ -22,6 +22,7 @@ from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import record_episode
 from makeanagent.parallel import one_thread
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories.packing import pack_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
@@ -29,16 +30,6 @@ from makeanagent.zoo.config import DistillationConfig
 from makeanagent.zoo.demonstrations import measure_expert, record_demonstrations
 from makeanagent.zoo.plan import ShardPlan
 from makeanagent.zoo.windows import episode_layouts, round_layouts
-
-
-def initialize_actor(spec: PolicySpec, seed: int) -> Tensor:
-    """Xavier-uniform weights and zero biases, `[P]`, as the paper's SAC actor begins."""
-    generator = torch.Generator().manual_seed(seed)
-    vector = torch.zeros(spec.num_parameters)
-    for layer in spec.layers:
-        bound = math.sqrt(6 / (layer.fan_in + layer.fan_out))
-        vector[layer.weight].uniform_(-bound, bound, generator=generator)
-    return vector
 
 
 class LabelledStates:

@@ -1,0 +1,218 @@
+"""The paper's experiments on a small suite: cells, resuming, prompts of every source, summaries."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.tiny_zoo import TASKS
+
+from makeanagent.benchmarks import alignment, figure5, figure7, table4
+from makeanagent.benchmarks.cells import Cell, CellConfig, disturb, fill_cells, read_cells
+from makeanagent.benchmarks.prompts import record_expert_prompts, record_zoo_prompts
+from makeanagent.environments import find_suite
+from makeanagent.errors import InputError
+from makeanagent.evaluation.figures import write_figure
+from makeanagent.evaluation.figures_paper import draw_figure5, draw_figure7
+from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.models.autoencoder import AutoencoderConfig
+from makeanagent.models.behavior import BehaviorConfig
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.parallel import open_pool
+from makeanagent.trajectories import PromptWindow, make_prompt
+
+CONFIG = CellConfig(num_prompts=3, layouts_per_policy=2, best_of=2)
+
+
+@pytest.fixture(scope="module")
+def generator(tiny_zoo) -> MakeAnAgent:
+    config = GeneratorConfig(
+        spec=tiny_zoo.spec,
+        autoencoder=AutoencoderConfig(latent_dim=4),
+        behavior=BehaviorConfig(hidden_dim=8, embedding_dim=4),
+        denoiser=DenoiserConfig(widths=(8,), time_dim=8),
+        tasks=TASKS[:1],
+    )
+    return MakeAnAgent(config)
+
+
+@pytest.fixture(scope="module")
+def fill(tiny_zoo, generator):
+    """Fills cells in a folder with expert prompts, and notes how often these were recorded."""
+    suite = find_suite(tiny_zoo.suite)
+
+    def run(folder, cells, recorded=None):
+        names = []
+        with open_pool(1) as pool:
+
+            def prompt(generator, source, task):
+                if recorded is not None:
+                    recorded.append((source, task))
+                window = generator.config.window
+                return record_expert_prompts(pool, suite, task, CONFIG.num_prompts, window)
+
+            fill_cells(
+                pool, suite, cells, lambda *_: generator, prompt, folder, CONFIG, names.append
+            )
+        return names
+
+    return run
+
+
+def test_cells_are_filled_once(fill, tmp_path):
+    cells = table4.list_cells(("distilled",), ("expert",), TASKS, 2)
+    recorded = []
+    names = fill(tmp_path, cells, recorded)
+    assert sorted(names) == sorted(f"distilled-expert-{t}-{s}" for t in TASKS for s in (0, 1))
+    assert sorted(recorded) == sorted(("expert", task) for task in TASKS)
+    # A second run, after one cell was lost, makes that cell again and no other.
+    lost = tmp_path / f"distilled-expert-{TASKS[0]}-1.json"
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path != lost}
+    found = json.loads(lost.read_text())
+    lost.unlink()
+    recorded.clear()
+    assert sorted(fill(tmp_path, cells, recorded)) == sorted(names)
+    assert recorded == [("expert", TASKS[0])]
+    again = json.loads(lost.read_text())
+    assert again["paper"] == found["paper"]
+    assert again["held_out"] == found["held_out"]
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_table_4_is_a_row_a_task_and_its_means(fill, tmp_path):
+    cells = table4.list_cells(("distilled",), ("expert",), TASKS, 2)
+    fill(tmp_path, cells)
+    summary = table4.summarize(read_cells(tmp_path, cells))
+    assert [(row["task"], row["seen"]) for row in summary["rows"]] == sorted(
+        (task, task == TASKS[0]) for task in TASKS
+    )
+    row = next(row for row in summary["rows"] if row["task"] == TASKS[0])
+    paths = [tmp_path / f"distilled-expert-{TASKS[0]}-{seed}.json" for seed in (0, 1)]
+    rates = [json.loads(path.read_text())["paper"]["qualified_rate"] for path in paths]
+    assert row["qualified"]["seeds"] == rates
+    assert row["qualified"]["mean"] == pytest.approx(np.mean(rates))
+    assert {mean["seen"]: mean["num_tasks"] for mean in summary["means"]} == {True: 1, False: 1}
+
+
+def test_a_row_below_the_paper_is_counted():
+    cells = [
+        made_cell("window-open-v3", seed, qualified=0.5, top_5=0.9, top_10=1.0) for seed in (0, 1)
+    ]
+    (mean,) = table4.summarize(cells)["means"]
+    assert (mean["cells_below_paper"], mean["cells_in_paper"]) == (1, 3)
+    assert mean["paper_qualified"] == 0.33
+
+
+def test_sac_zoos_have_replay_prompts_alone():
+    cells = table4.list_cells(("distilled", "sac"), ("expert", "replay"), ("reach-v3",), 1)
+    assert {(cell.zoo, cell.source) for cell in cells} == {
+        ("distilled", "expert"), ("distilled", "replay"), ("sac", "replay"),
+    }  # fmt: skip
+
+
+def test_figures_5_and_7_share_cells_with_table_4():
+    tasks = ("reach-v3", "door-open-v3")
+    names = {cell.name for cell in table4.list_cells(("distilled", "sac"), ("replay",), tasks, 2)}
+    assert {cell.name for cell in figure5.list_cells(("distilled", "sac"), tasks, 2)} == names
+    noisy = {cell.name for cell in figure7.list_cells(("distilled",), tasks, 2)}
+    assert {name for name in noisy if "noise" not in name} < names
+    assert len(noisy) == len(figure7.NOISE) * 4
+    aligned = {cell.name for cell in alignment.list_cells(alignment.KINDS, tasks, 2)}
+    assert len(aligned & names) == 4
+
+
+def test_figure_5_takes_the_first_prompts(tmp_path):
+    # Of a hundred policies the first ten fail, and the next forty succeed on four layouts of five.
+    success = np.zeros((100, 5), bool)
+    success[10:50, :4] = True
+    success[50:] = True
+    cells = [made_cell("reach-v3", seed, success=success) for seed in (0, 1)]
+    cells += [made_cell("reach-v3", seed, success=~success, seen=False) for seed in (0, 1)]
+    result = figure5.summarize(cells)
+    points = {
+        point["num_prompts"]: point for point in result["points"] if point["seen"]
+    }  # fmt: skip
+    assert [points[n]["best"]["mean"] for n in (5, 10, 50, 100)] == [0, 0, 0.8, 1]
+    assert points[100]["qualified"]["mean"] == 0.5
+    assert points[50]["mean"]["mean"] == pytest.approx(0.8 * 40 / 50)
+    path = tmp_path / "figure5.png"
+    write_figure(draw_figure5(result), path)
+    assert path.stat().st_size > 10_000
+
+
+def test_figure_7_is_a_point_a_noise(tmp_path):
+    cells = [
+        made_cell("door-lock-v3", seed, seen=False, noise=noise, qualified=1 - noise - 0.1 * seed)
+        for seed in (0, 1)
+        for noise in figure7.NOISE
+    ]
+    result = figure7.summarize(cells)
+    assert [point["noise"] for point in result["points"]] == list(figure7.NOISE)
+    assert result["points"][1]["qualified"]["mean"] == pytest.approx(0.85)
+    assert result["points"][1]["qualified"]["std"] == pytest.approx(0.05)
+    path = tmp_path / "figure7.png"
+    write_figure(draw_figure7(result), path)
+    assert path.stat().st_size > 10_000
+
+
+def test_noise_falls_on_actions_alone_and_is_the_same_every_time(tiny_zoo):
+    prompts = tiny_zoo.load_task(TASKS[0])[0].demonstrations[:3]
+    assert [a is b for a, b in zip(disturb(prompts, 0.0), prompts, strict=True)] == [True] * 3
+    first, again = disturb(prompts, 0.2), disturb(prompts, 0.2)
+    for prompt, noisy, same in zip(prompts, first, again, strict=True):
+        assert (noisy.observations == prompt.observations).all()
+        assert (noisy.actions == same.actions).all()
+        assert np.abs(noisy.actions).max() <= 1
+    inner = [np.abs(p.actions) < 0.2 for p in prompts]
+    noise = np.concatenate(
+        [(n.actions - p.actions)[i] for p, n, i in zip(prompts, first, inner, strict=True)]
+    )
+    assert noise.std() == pytest.approx(0.2, rel=0.15)
+
+
+def made_cell(task, seed, *, success=None, seen=True, noise=0.0, **rates):
+    """A cell's result without any rollout."""
+    success = np.ones((100, 5), bool) if success is None else success
+    cell = Cell(zoo="distilled", source="replay", task=task, seed=seed, noise=noise)
+    paper = {
+        "qualified_rate": rates.get("qualified", 1.0),
+        "top_5": rates.get("top_5", 1.0),
+        "top_10": rates.get("top_10", 1.0),
+        "best": 1.0,
+        "mean_success": 1.0,
+        "success": success.astype(int).tolist(),
+    }
+    return vars(replace(cell)) | {
+        "paper": paper,
+        "held_out": {"first_sample": {"mean": 1.0}, "best_of_n": {"mean": 1.0}},
+        "seen": seen,
+        "num_policies": len(success),
+        "num_rollouts": 500,
+        "generator_sha256": "0" * 64,
+        "provenance": {"git_commit": "c" * 40},
+    }
+
+
+def test_training_seeds_play_different_layouts(fill, tmp_path):
+    cells = table4.list_cells(("distilled",), ("expert",), TASKS[:1], 2)
+    fill(tmp_path, cells)
+    first, second = read_cells(tmp_path, cells)
+    assert not set(first["paper"]["layouts"]) & set(second["paper"]["layouts"])
+
+
+def test_expert_prompts_are_successes_on_layouts_of_their_own(tiny_zoo):
+    suite = find_suite(tiny_zoo.suite)
+    window = PromptWindow()
+    with open_pool(1) as pool:
+        prompts = record_expert_prompts(pool, suite, TASKS[0], 4, window)
+    assert all(make_prompt(prompt, window).has_success for prompt in prompts)
+    starts = np.stack([prompt.observations[0] for prompt in prompts])
+    assert len(np.unique(starts, axis=0)) == 4
+
+
+def test_zoo_prompts_need_a_qualified_policy(tiny_zoo):
+    suite = find_suite(tiny_zoo.suite)
+    # Thirty gradient steps qualify nobody.
+    assert not any(shard.qualified.any() for shard in tiny_zoo.load_task(TASKS[0]))
+    with open_pool(1) as pool, pytest.raises(InputError, match="no qualified policy"):
+        record_zoo_prompts(pool, suite, TASKS[0], tiny_zoo, 3, PromptWindow(), 2)
