@@ -8,8 +8,15 @@ make-an-agent zoo build --out runs/zoo --tasks seen
 make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \
     --num-checkpoints 8 --checkpoint-steps 150
 make-an-agent benchmark zoo --zoo runs/zoo
-make-an-agent benchmark table4 --zoo runs/zoo --unseen-zoo runs/zoo_unseen
-make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/table4/seed-0
+make-an-agent zoo build --recipe sac --out runs/sac --tasks seen
+make-an-agent zoo build --recipe sac --out runs/sac_unseen --tasks unseen \
+    --sac.num-steps 20000 --sac.num-checkpoints 160
+make-an-agent benchmark zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
+# Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
+#     runs/sac_unseen --out benchmarks/replay
+make-an-agent benchmark paper --zoo runs/zoo --sac-zoo runs/sac --unseen-zoo runs/zoo_unseen
+make-an-agent benchmark sac
+make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/distilled-0
 make-an-agent zoo build --out runs/zoo_all --tasks training
 make-an-agent benchmark zoo --zoo runs/zoo_all --out benchmarks/results/zoo_training.json
 make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_unseen.json
