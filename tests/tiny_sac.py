@@ -21,17 +21,17 @@ TINY = SACConfig(
     horizon=20,
     round_steps=40,
     start_steps=80,
-    updates_per_step=0.25,
+    updates_per_step=0.5,
     batch_size=16,
+    learning_rate=1e-2,
     return_steps=3,
     num_demonstrations=3,
     checkpoint_steps=80,
-    num_checkpoints=3,
+    num_checkpoints=5,
     num_score_layouts=2,
     num_replay=6,
     replay_steps=200,
 )
-STEPS = ["--sac.num-steps", "400"]
 
 
 def train(folder, *, tasks=TASKS[:1], config=TINY, workers=1, seed=0, **options):

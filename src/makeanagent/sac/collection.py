@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from makeanagent.environments import Act, Environment, Suite
-from makeanagent.evaluation.rollouts import open_environment, record_episode
+from makeanagent.environments.layouts import ZOO
+from makeanagent.evaluation.rollouts import add_action_noise, open_environment, record_episode
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.sac.config import SACConfig
@@ -61,62 +62,93 @@ def play_episode(environment: Environment, act: Act, layout: int, num_steps: int
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What all agents of a population share; goes to worker processes with every job."""
+
+    suite: Suite
+    spec: PolicySpec
+    "The actors' layers."
+    config: SACConfig
+    window: PromptWindow
+    "Prompts must be able to be cut out of every kept trajectory."
+
+    @property
+    def layout(self) -> int:
+        """Where every episode starts."""
+        return ZOO[self.config.layout]
+
+
 def explore(
-    suite: Suite,
-    task: str,
-    parameters: np.ndarray | None,
-    spec: PolicySpec,
-    config: SACConfig,
-    layout: int,
-    seed: tuple[int, ...],
+    course: Course, task: str, parameters: np.ndarray | None, seed: tuple[int, ...]
 ) -> list[Episode]:
     """One agent's round: episodes of its stochastic actor, or of uniformly random actions.
 
     Args:
-        suite: the environments.
+        course: how long a round and an episode are, and where they start.
         task: the agent's task.
         parameters: the actor, `[P]`; none for random actions.
-        spec: the actor's layers.
-        config: how long a round and an episode are.
-        layout: where every episode starts.
         seed: of the actions' noise.
 
     Returns:
         Episodes of `round_steps` steps together; the last one may be cut.
     """
     rng = np.random.default_rng(seed)
-    policy = Policy(parameters, spec) if parameters is not None else None
+    policy = Policy(parameters, course.spec) if parameters is not None else None
 
     def act(observation: np.ndarray) -> np.ndarray:
         if policy is None:
-            return rng.uniform(-1, 1, spec.action_dim)
+            return rng.uniform(-1, 1, course.spec.action_dim)
         return policy.act(observation, deterministic=False, rng=rng)
 
-    environment = open_environment(suite, task)
-    episodes, left = list[Episode](), config.round_steps
+    environment = open_environment(course.suite, task)
+    episodes, left = list[Episode](), course.config.round_steps
     while left > 0:
-        episodes.append(play_episode(environment, act, layout, min(config.horizon, left)))
+        num_steps = min(course.config.horizon, left)
+        episodes.append(play_episode(environment, act, course.layout, num_steps))
         left -= len(episodes[-1].actions)
     return episodes
 
 
-def try_actor(
-    suite: Suite,
-    task: str,
-    parameters: np.ndarray,
-    spec: PolicySpec,
-    config: SACConfig,
-    layout: int,
-    window: PromptWindow,
-) -> Trajectory:
-    """The deterministic actor's episode on the training layout, long enough for a prompt."""
+def demonstrate(course: Course, task: str, seed: int) -> list[Episode]:
+    """The expert's episodes with action noise, which a task's agents find in their buffers."""
+    config = course.config
+    if config.num_demonstrations == 0:
+        return []
+    environment, expert = open_environment(course.suite, task), course.suite.expert(task)
+    episodes = []
+    for number in range(config.num_demonstrations):
+        scale = config.noise_scales[number % len(config.noise_scales)]
+        act = add_action_noise(expert, scale, np.random.default_rng((seed, number)))
+        episodes.append(play_episode(environment, act, course.layout, config.horizon))
+    return episodes
+
+
+def try_actor(course: Course, task: str, parameters: np.ndarray) -> Trajectory:
+    """The deterministic actor's episode, long enough for a prompt."""
     return record_episode(
-        open_environment(suite, task),
-        Policy(parameters, spec),
-        layout,
-        min_steps=window.num_steps,
-        steps_after_success=window.num_outcome_states,
-        max_steps=config.horizon,
-        env_id=f"{suite.name}/{task}",
+        open_environment(course.suite, task),
+        Policy(parameters, course.spec),
+        course.layout,
+        min_steps=course.window.num_steps,
+        steps_after_success=course.window.num_outcome_states,
+        max_steps=course.config.horizon,
+        env_id=f"{course.suite.name}/{task}",
         source="zoo",
+    )
+
+
+def cut_trajectory(course: Course, task: str, episode: Episode, source: str) -> Trajectory:
+    """An episode until just after its first success, or all of it, as a trajectory."""
+    end = len(episode.actions)
+    if episode.success.any():
+        first = int(np.argmax(episode.success))
+        needed = max(course.window.num_steps, first + 1 + course.window.num_outcome_states)
+        end = min(end, needed)
+    return Trajectory(
+        observations=episode.observations[: end + 1],
+        actions=episode.actions[:end],
+        success=episode.success[:end],
+        env_id=f"{course.suite.name}/{task}",
+        source=source,
     )

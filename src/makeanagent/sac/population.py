@@ -187,7 +187,7 @@ class SACPopulation:
         self._make_optimizers()
         for part in _PARTS:
             moments = {
-                name.partition(".")[2]: tensor if name.endswith(".step") else tensor.to(self.device)
+                name.partition(".")[2]: tensor.to(self.device)
                 for name, tensor in tensors.items()
                 if name.startswith(f"{part}.")
             }

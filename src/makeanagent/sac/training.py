@@ -17,11 +17,16 @@ from zlib import crc32
 import numpy as np
 
 from makeanagent.environments import Suite
-from makeanagent.environments.layouts import ZOO
-from makeanagent.evaluation.rollouts import add_action_noise, open_environment
 from makeanagent.parallel import run_jobs
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.sac.collection import Episode, explore, play_episode, try_actor
+from makeanagent.sac.collection import (
+    Course,
+    Episode,
+    cut_trajectory,
+    demonstrate,
+    explore,
+    try_actor,
+)
 from makeanagent.sac.config import SACConfig
 from makeanagent.sac.population import SACPopulation
 from makeanagent.sac.record import Agent, Checkpoint, LivedEpisode, Record
@@ -62,22 +67,16 @@ def train_population(
         What came out, and the demonstrations that each task's agents were given.
     """
     report = on_progress or (lambda share: None)
-    layout = ZOO[config.layout]
+    course = Course(suite=suite, spec=spec, config=config, window=window)
     agents = [Agent(task, run) for task in tasks for run in range(config.num_runs)]
     keys = [(seed, agent.run, crc32(agent.task.encode())) for agent in agents]
-    shown = dict(
-        zip(
-            tasks,
-            run_jobs(pool, _show, [(suite, task, config, layout, seed) for task in tasks]),
-            strict=True,
-        )
-    )
-    demonstrations = [[e.transitions(config) for e in shown[agent.task]] for agent in agents]
-    width = 2 * spec.observation_dim + spec.action_dim + 2
+    shown = run_jobs(pool, demonstrate, [(course, task, seed) for task in tasks])
+    demonstrations = dict(zip(tasks, shown, strict=True))
+    given = _pack_demonstrations(demonstrations, course)
     buffer = ReplayBuffer(
         spec,
         config.num_steps + config.round_steps,
-        np.array([np.concatenate([np.zeros((0, width)), *rows]) for rows in demonstrations]),
+        np.stack([given[agent.task] for agent in agents]),
         device,
     )
     seeds = [int(np.random.default_rng(key).integers(2**31)) for key in keys]
@@ -87,68 +86,71 @@ def train_population(
 
     while not _is_done(record, tasks, config):
         first_step = record.num_rounds * config.round_steps
-        actors = population.parameters()
+        steps = first_step + config.round_steps
+        actors: Sequence[np.ndarray | None] = [None] * len(agents)
+        if first_step >= config.start_steps:
+            actors = list(population.parameters())
         exploring = [
-            (
-                suite,
-                agent.task,
-                actors[row] if first_step >= config.start_steps else None,
-                spec,
-                config,
-                layout,
-                (*keys[row], record.num_rounds),
-            )
-            for row, agent in enumerate(agents)
+            (course, agent.task, actor, (*key, record.num_rounds))
+            for agent, actor, key in zip(agents, actors, keys, strict=True)
         ]
         lives = run_jobs(pool, explore, exploring)
         rows = np.stack(
             [np.concatenate([e.transitions(config) for e in episodes]) for episodes in lives]
         )
         buffer.add(rows)
-        steps = first_step + config.round_steps
-        if steps >= config.start_steps:
-            if population.num_updates == 0 and config.standardize:
-                population.standardize(buffer.rows())
-            due = round((steps - config.start_steps) * config.updates_per_step)
-            while population.num_updates < due:
-                population.update(
-                    buffer.sample(
-                        config.batch_size, config.demonstration_share, population.generator
-                    )
-                )
+        _update(population, buffer, steps)
         record.num_rounds += 1
         record.curve.append(_summarize(lives))
         if first_step < config.replay_steps:
-            record.lived += _pick_lived(lives, agents, first_step, suite.name, window)
+            record.lived += _pick_lived(lives, agents, first_step, course)
         if steps % config.checkpoint_steps == 0:
-            _test(pool, suite, population, agents, steps, spec, config, layout, window, record)
+            record.checkpoints += _test(pool, course, population, agents, steps, record)
         store.save_if_due(population, rows, record)
         report(min(1.0, steps / config.num_steps))
     store.save(population, record)
-    trajectories = {
-        task: [_as_trajectory(e, suite.name, task, "expert", window) for e in shown[task]]
-        for task in tasks
+    return record, {
+        task: [
+            cut_trajectory(course, task, episode, "expert")
+            for episode in episodes
+            if episode.success.any()
+        ]
+        for task, episodes in demonstrations.items()
     }
-    return record, trajectories
+
+
+def _pack_demonstrations(
+    demonstrations: dict[str, list[Episode]], course: Course
+) -> dict[str, np.ndarray]:
+    """Each task's transitions `[D, W]`; a task with fewer than another's has some of them twice."""
+    width = 2 * course.spec.observation_dim + course.spec.action_dim + 2
+    none = np.zeros((0, width), np.float32)
+    rows = {
+        task: np.concatenate([none, *(e.transitions(course.config) for e in episodes)])
+        for task, episodes in demonstrations.items()
+    }
+    most = max(map(len, rows.values()))
+    return {task: np.resize(own, (most, width)) for task, own in rows.items()}
+
+
+def _update(population: SACPopulation, buffer: ReplayBuffer, steps: int) -> None:
+    """All updates that are due after `steps` environment steps of each agent."""
+    config = population.config
+    if steps < config.start_steps:
+        return
+    if population.num_updates == 0 and config.standardize:
+        population.standardize(buffer.rows())
+    due = round((steps - config.start_steps) * config.updates_per_step)
+    while population.num_updates < due:
+        population.update(
+            buffer.sample(config.batch_size, config.demonstration_share, population.generator)
+        )
 
 
 def _is_done(record: Record, tasks: Sequence[str], config: SACConfig) -> bool:
     if record.num_rounds * config.round_steps >= config.num_steps:
         return True
     return all(record.count(task) >= config.num_checkpoints for task in tasks)
-
-
-def _show(suite: Suite, task: str, config: SACConfig, layout: int, seed: int) -> list[Episode]:
-    """The expert's episodes on the training layout, which agents find in their buffers."""
-    if config.num_demonstrations == 0:
-        return []
-    environment, expert = open_environment(suite, task), suite.expert(task)
-    episodes = []
-    for number in range(config.num_demonstrations):
-        scale = config.noise_scales[number % len(config.noise_scales)]
-        act = add_action_noise(expert, scale, np.random.default_rng((seed, number)))
-        episodes.append(play_episode(environment, act, layout, config.horizon))
-    return episodes
 
 
 def _summarize(lives: Sequence[Sequence[Episode]]) -> np.ndarray:
@@ -158,60 +160,38 @@ def _summarize(lives: Sequence[Sequence[Episode]]) -> np.ndarray:
 
 
 def _pick_lived(
-    lives: Sequence[Sequence[Episode]],
-    agents: Sequence[Agent],
-    step: int,
-    suite: str,
-    window: PromptWindow,
+    lives: Sequence[Sequence[Episode]], agents: Sequence[Agent], step: int, course: Course
 ) -> list[LivedEpisode]:
     """Successful episodes, cut to what a prompt is made of."""
     picked = []
     for agent, episodes in zip(agents, lives, strict=True):
         begin = step
         for episode in episodes:
-            if episode.success.any() and len(episode.actions) >= window.num_steps:
-                trajectory = _as_trajectory(episode, suite, agent.task, "replay", window)
+            if episode.success.any() and len(episode.actions) >= course.window.num_steps:
+                trajectory = cut_trajectory(course, agent.task, episode, "replay")
                 picked.append(LivedEpisode(agent=agent, step=begin, trajectory=trajectory))
             begin += len(episode.actions)
     return picked
 
 
-def _as_trajectory(
-    episode: Episode, suite: str, task: str, source: str, window: PromptWindow
-) -> Trajectory:
-    end = len(episode.actions)
-    if episode.success.any():
-        first = int(np.argmax(episode.success))
-        end = min(end, max(window.num_steps, first + 1 + window.num_outcome_states))
-    return Trajectory(
-        observations=episode.observations[: end + 1],
-        actions=episode.actions[:end],
-        success=episode.success[:end],
-        env_id=f"{suite}/{task}",
-        source=source,
-    )
-
-
 def _test(
     pool: Executor,
-    suite: Suite,
+    course: Course,
     population: SACPopulation,
     agents: Sequence[Agent],
     steps: int,
-    spec: PolicySpec,
-    config: SACConfig,
-    layout: int,
-    window: PromptWindow,
     record: Record,
-) -> None:
-    """Play the deterministic actors, and keep those that solve their layout as checkpoints."""
+) -> list[Checkpoint]:
+    """Play the deterministic actors; those that solve their layout are new checkpoints."""
     actors = population.parameters()
     wanting = [
-        row for row, agent in enumerate(agents) if record.count(agent.task) < config.num_checkpoints
+        row
+        for row, agent in enumerate(agents)
+        if record.count(agent.task) < course.config.num_checkpoints
     ]
-    jobs = [(suite, agents[row].task, actors[row], spec, config, layout, window) for row in wanting]
-    for row, rollout in zip(wanting, run_jobs(pool, try_actor, jobs), strict=True):
-        if rollout.first_success is not None:
-            record.checkpoints.append(
-                Checkpoint(agent=agents[row], step=steps, parameters=actors[row], rollout=rollout)
-            )
+    jobs = [(course, agents[row].task, actors[row]) for row in wanting]
+    return [
+        Checkpoint(agent=agents[row], step=steps, parameters=actors[row], rollout=rollout)
+        for row, rollout in zip(wanting, run_jobs(pool, try_actor, jobs), strict=True)
+        if rollout.first_success is not None
+    ]

@@ -47,12 +47,17 @@ def train_sac_shards(
         pool: where the agents play.
         on_progress: called with the part of the training that is done.
 
+    Raises:
+        InputError: episodes are too short for prompts.
+
     Returns:
         What is wrong with the tasks of which no agent has solved its layout, by `plan.partial`.
     """
     plan, config = plans[0], plans[0].config
     assert isinstance(config, SACConfig)
     folder = _training_folder(plans)
+    for each in plans:
+        _check_horizon(each, config)
     record, demonstrations = train_population(
         pool,
         plan.suite,
@@ -77,6 +82,16 @@ def train_sac_shards(
     if not failures:
         shutil.rmtree(folder)
     return failures
+
+
+def _check_horizon(plan: ShardPlan, config: SACConfig) -> None:
+    with closing(plan.suite.make(plan.task)) as environment:
+        horizon = min(environment.horizon, config.horizon)
+    if horizon < plan.window.num_steps:
+        raise InputError(
+            f"{plan.suite.name}/{plan.task}: episodes end after {horizon} steps, but prompts need"
+            f" {plan.window.num_steps}; give a smaller number of steps"
+        )
 
 
 def _training_folder(plans: Sequence[ShardPlan]) -> Path:
