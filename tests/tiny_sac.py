@@ -46,7 +46,5 @@ def build(folder, *, tasks=TASKS[:1], config=TINY, workers=1, seed=0, window=WIN
     """Build a zoo, or go on with it."""
     zoo = Zoo.create(folder, SUITE, SPEC, "sac", config, seed, window.num_steps)
     with open_pool(workers) as pool:
-        build_zoo(
-            zoo, find_suite(SUITE), tasks, config, pool, seed=seed, window=window, **options
-        )
+        build_zoo(zoo, find_suite(SUITE), tasks, config, pool, seed=seed, window=window, **options)
     return zoo

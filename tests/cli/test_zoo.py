@@ -1,5 +1,6 @@
 """`make-an-agent zoo`, as a user types it: results, refusals in one line, Ctrl-C and kill -9."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.tiny_sac import SUITE as EASY
+from tests.tiny_sac import TASKS as EASY_TASKS
 from tests.tiny_zoo import SUITE, TASKS, as_options, bytes_of
 
 from makeanagent.cli import main
+from makeanagent.trajectories.replay import load_replay
 from makeanagent.zoo.store import Zoo
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "make-an-agent")
@@ -214,3 +218,117 @@ def test_a_build_goes_on_with_the_same_settings_alone(tiny_zoo, capsys):
 def test_a_folder_of_other_things_is_no_place_for_a_zoo(tmp_path, capsys):
     (tmp_path / "notes.txt").touch()
     assert refuse(capsys, *BUILD, "--out", tmp_path).startswith(f"{tmp_path}: not empty")
+
+
+SAC = ("--recipe", "sac", "--preset", "smoke")
+SAC_BUILD = ("zoo", "build", "--suite", EASY, "--tasks", *EASY_TASKS, *SAC, "--workers", "1")
+
+
+@pytest.fixture(scope="module")
+def sac_zoo(tmp_path_factory):
+    """A zoo of SAC agents; tests must not alter it."""
+    folder = tmp_path_factory.mktemp("sac") / "zoo"
+    assert run(*SAC_BUILD, "--out", folder) == 0
+    return folder
+
+
+def test_a_sac_zoo_is_built_listed_shown_and_verified(sac_zoo, capsys):
+    zoo = Zoo.open(sac_zoo)
+    assert zoo.header["recipe"] == "sac"
+    assert zoo.header["config"]["num_steps"] == 1_200
+    assert zoo.tasks() == sorted(EASY_TASKS)
+    assert not list(sac_zoo.glob(".*"))
+
+    assert run("zoo", "list", sac_zoo) == 0
+    listed = capsys.readouterr().out
+    assert all(task in listed for task in EASY_TASKS)
+    assert run("zoo", "show", sac_zoo) == 0
+    assert '"recipe": "sac"' in capsys.readouterr().out
+    assert run("zoo", "show", sac_zoo, "drift-v1") == 0
+    first, *runs = capsys.readouterr().out.splitlines()
+    assert first == "drift-v1-000: expert success 0.85, seed 0"
+    assert runs and all("checkpoints, success" in line for line in runs)
+    assert run("zoo", "verify", sac_zoo) == 0
+    assert capsys.readouterr().out == f"{sac_zoo}: 2 shard(s), all whole\n"
+
+
+def test_a_finished_sac_zoo_is_left_as_it_is(sac_zoo, capsys):
+    before = {path: path.stat().st_mtime_ns for path in sac_zoo.iterdir()}
+    assert run(*SAC_BUILD, "--out", sac_zoo) == 0
+    assert {path: path.stat().st_mtime_ns for path in sac_zoo.iterdir()} == before
+    capsys.readouterr()
+    line = refuse(capsys, *SAC_BUILD, "--out", sac_zoo, "--sac.num-runs", "1")
+    assert line.startswith(f"{sac_zoo}: this zoo was begun with config ")
+
+
+def test_an_expert_is_needed_for_demonstrations_alone(tmp_path, capsys):
+    arguments = ("zoo", "build", "--suite", EASY, "--tasks", "alone-v1", *SAC, "--workers", "1")
+    line = refuse(capsys, *arguments, "--out", tmp_path / "with")
+    assert line.startswith(f"{EASY}/alone-v1: has no expert")
+    assert not (tmp_path / "with").exists()
+    options = ("--sac.num-demonstrations", "0", "--sac.no-standardize", "--sac.num-steps", "600")
+    assert run(*arguments, *options, "--out", tmp_path / "without") == 0
+    assert run("zoo", "verify", tmp_path / "without") == 0
+    assert run("zoo", "show", tmp_path / "without", "alone-v1") == 0
+    assert "expert success -, seed 0" in capsys.readouterr().out
+
+
+def test_replay_is_written_once_for_each_task(sac_zoo, tmp_path, capsys):
+    out = tmp_path / "replay"
+    assert run("zoo", "replay", sac_zoo, "--out", out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    zoo = Zoo.open(sac_zoo)
+    for task, line in zip(zoo.tasks(), lines, strict=True):
+        (shard,) = zoo.load_task(task)
+        count = len(shard.replay)
+        assert line == f"{out / task}: {count} episodes"
+        assert len(load_replay(out, task, count)) == count > 0
+        metadata = json.loads((out / task / "data" / "metadata.json").read_text())
+        assert sorted(metadata["origin"]["agent"]) == sorted(shard.replay_run.tolist())
+        assert metadata["origin"]["config"]["num_runs"] == 2
+        assert metadata["origin"]["provenance"] == zoo.header["provenance"]
+    assert run("zoo", "replay", sac_zoo, "--out", out) == 0
+    assert capsys.readouterr().out == "", "what is there stays"
+
+
+def test_replay_that_was_stopped_is_written_anew(sac_zoo, tmp_path):
+    out = tmp_path / "replay"
+    (out / "drift-v1").mkdir(parents=True)  # As a full disk leaves it.
+    assert run("zoo", "replay", sac_zoo, "--out", out) == 0
+    assert load_replay(out, "drift-v1", 1)
+
+
+def test_a_zoo_without_replay_is_refused(tiny_zoo, tmp_path, capsys):
+    line = refuse(capsys, "zoo", "replay", tiny_zoo.folder, "--out", tmp_path / "replay")
+    assert line == f"{tiny_zoo.folder}: a zoo of distillation has no replay"
+    assert not (tmp_path / "replay").exists()
+    line = refuse(capsys, "zoo", "replay", tmp_path, "--out", tmp_path / "replay")
+    assert line.startswith(f"{tmp_path}: no zoo here")
+
+
+def test_a_task_that_no_agent_solves_is_named_in_one_line(tmp_path, capsys):
+    arguments = ("zoo", "build", "--suite", EASY, "--tasks", "never-v1", *SAC, "--workers", "1")
+    assert run(*arguments, "--sac.num-steps", "400", "--out", tmp_path / "zoo") == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"make-an-agent: error: {EASY}/never-v1: none of 2 agents solved")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([*SAC, "--num-runs", "3"], "--recipe sac: options such as --num-runs are of distillation"),
+        ([*SAC, "--elastic-pull", "0"], "--recipe sac: options such as --num-runs"),
+        (["--preset", "smoke"], "--preset and --sac.* are settings of --recipe sac"),
+        (["--sac.num-runs", "3"], "--preset and --sac.* are settings of --recipe sac"),
+        ([*SAC, "--sac.num-runs", "0"], "num_runs 0: must be at least 1"),
+        ([*SAC, "--sac.tau", "2"], "tau 2.0: must be above 0 and at most 1"),
+        ([*SAC, "--sac.layout", "10000"], "layout 10000: "),
+        ([*SAC, "--sac.checkpoint-steps", "300"], "checkpoint_steps 300: must be a multiple"),
+    ],
+)
+def test_settings_of_the_wrong_recipe_or_range_are_refused(tmp_path, capsys, options, message):
+    arguments = ("zoo", "build", "--suite", EASY, "--tasks", *EASY_TASKS, "--workers", "1")
+    line = refuse(capsys, *arguments, *options, "--out", tmp_path / "zoo")
+    assert line.startswith(message)
+    assert not (tmp_path / "zoo").exists()

@@ -5,7 +5,7 @@ import pytest
 
 from makeanagent.errors import InputError
 from makeanagent.policies import Policy, PolicySpec
-from makeanagent.policies.alignment import align, canonical_scale
+from makeanagent.policies.alignment import align, align_runs, canonical_scale
 from makeanagent.policies.codec import unflatten_policy
 
 SPECS = [
@@ -145,3 +145,80 @@ def test_as_many_references_as_policies():
     policies = make_policies(SPECS[1], 3)
     with pytest.raises(ValueError, match="broadcast"):
         align(policies, policies[:2], SPECS[1])
+
+
+def make_run(spec, num_checkpoints=4):
+    """Checkpoints of one run: each a small step from the one before."""
+    (start,) = make_policies(spec, 1)
+    steps = 0.02 * make_policies(spec, num_checkpoints, seed=1)
+    return start + steps.cumsum(axis=0)
+
+
+def disguise_run(run, spec, seed):
+    """One order and one scale for all checkpoints, as of a run that began in another place."""
+    return np.stack([disguise(vector, spec, seed) for vector in run])
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_disguised_copies_of_a_run_come_together(spec):
+    run = make_run(spec)
+    runs = [run, disguise_run(run, spec, 1), disguise_run(run, spec, 2)]
+    numbers = np.repeat([3, 7, 20], len(run))
+    aligned = align_runs(np.concatenate(runs), numbers, spec)
+    expected = canonical_scale(run, spec)
+    before = canonical_scale(runs[1], spec)
+    assert np.linalg.norm(before - expected) > 0.5 * np.linalg.norm(expected)
+    for number in (3, 7, 20):
+        np.testing.assert_allclose(aligned[numbers == number], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_aligned_runs_act_as_before(spec):
+    runs = [disguise_run(make_policies(spec, 3, seed), spec, seed) for seed in range(3)]
+    policies, numbers = np.concatenate(runs), np.repeat([0, 1, 2], 3)
+    before = policies.tobytes()
+    aligned = align_runs(policies, numbers, spec)
+    assert policies.tobytes() == before, "arguments are not written to"
+    assert aligned.dtype == policies.dtype
+    for ours, theirs in zip(aligned, policies, strict=True):
+        np.testing.assert_allclose(act(ours, spec), act(theirs, spec), atol=1e-5)
+
+
+def test_all_checkpoints_of_a_run_are_moved_by_one_order():
+    spec = SPECS[1]
+    policies, numbers = make_policies(spec, 8), np.array([0, 1] * 4)
+    aligned, scaled = align_runs(policies, numbers, spec), canonical_scale(policies, spec)
+    orders = []
+    for ours, theirs in zip(aligned, scaled, strict=True):
+        after = unflatten_policy(ours, spec)["linear1.weight"]
+        before = unflatten_policy(theirs, spec)["linear1.weight"]
+        distances = np.linalg.norm(after[:, None] - before[None], axis=2)
+        assert distances.min(axis=1).max() < 1e-6
+        orders.append(distances.argmin(axis=1).tolist())
+    for number in (0, 1):
+        assert all(order == orders[number] for order in orders[number::2])
+    assert orders[0] == list(range(24)), "the first run keeps its order"
+    assert orders[1] != orders[0]
+
+
+def test_rows_of_runs_may_be_mixed():
+    spec = SPECS[1]
+    run = make_run(spec)
+    policies = np.concatenate([run, disguise_run(run, spec, 1)])
+    numbers = np.repeat([0, 1], len(run))
+    mixed = np.array([4, 0, 1, 5, 6, 2, 7, 3])
+    aligned = align_runs(policies, numbers, spec)
+    assert np.array_equal(align_runs(policies[mixed], numbers[mixed], spec), aligned[mixed])
+
+
+def test_aligned_runs_are_nearer_to_one_another():
+    spec = SPECS[1]
+    policies, numbers = make_policies(spec, 6), np.arange(6)
+    aligned, scaled = align_runs(policies, numbers, spec), canonical_scale(policies, spec)
+    assert aligned.std(axis=0).sum() < 0.95 * scaled.std(axis=0).sum()
+
+
+def test_runs_without_hidden_layers_stay_as_they_are():
+    spec = PolicySpec(observation_dim=3, action_dim=2, hidden=(), activations=())
+    policies = np.random.default_rng(0).standard_normal((4, spec.num_parameters))
+    assert np.array_equal(align_runs(policies, np.array([0, 0, 1, 1]), spec), policies)

@@ -1,7 +1,4 @@
-"""A suite that takes no simulator: a point on a plane, which moves as it is told.
-
-    make-an-agent zoo build --recipe sac --suite tests/sac/easy_suite.py --tasks drift --out zoo
-"""
+"""A suite that takes no simulator: a point on a plane, which moves as it is told."""
 
 import gymnasium
 import numpy as np

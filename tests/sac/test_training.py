@@ -230,4 +230,6 @@ def test_experts_episodes_of_different_lengths_fit_into_one_population(tmp_path)
     config = replace(TINY, num_steps=120)
     record, shown = train(tmp_path / "run", tasks=["reach-v1", "arrive-v1"], config=config)
     assert record.num_rounds == 3
-    assert all(len(episodes) == TINY.num_demonstrations for episodes in shown.values())
+    # Those of arrive end before a prompt can be cut out of them.
+    assert len(shown["reach-v1"]) == TINY.num_demonstrations
+    assert shown["arrive-v1"] == []

@@ -386,7 +386,8 @@ def test_an_array_that_claims_too_much_is_refused(shared, tmp_path):
     # As after a flipped bit in its shape; to read it would take 12 TB.
     shutil.copytree(shared[0], tmp_path / "demos")
     with h5py.File(tmp_path / "demos" / "data" / "main_data.hdf5", "a") as file:
-        file["episode_0"]["observations"].resize((10**12, 3))
+        del file["episode_0"]["observations"]
+        file["episode_0"].create_dataset("observations", (10**12, 3), "f4", chunks=(6, 3))
     assert_refused(tmp_path / "demos", "'episode_0/observations' claims more numbers than")
 
 

@@ -202,25 +202,28 @@ class Replay:
     def run(self) -> None:
         """Write what is missing."""
         from makeanagent.errors import InputError
+        from makeanagent.trajectories.minari import is_minari
         from makeanagent.trajectories.replay import save_replay
         from makeanagent.zoo.replay import describe_origin, order_replay
         from makeanagent.zoo.store import Zoo
 
+        owners: dict[str, Zoo] = {}
         for zoo in map(Zoo.open, self.zoos):
             if zoo.header["recipe"] != "sac":
                 raise InputError(f"{zoo.folder}: a zoo of {zoo.header['recipe']} has no replay")
             for task in zoo.tasks():
-                if (self.out / task).is_dir():
-                    continue
-                shards = zoo.load_task(task)
-                chosen = order_replay(shards)
-                path = save_replay(
-                    self.out,
-                    task,
-                    [shard.replay[row] for shard, row in chosen],
-                    describe_origin(zoo, chosen),
-                )
-                print(f"{path}: {len(chosen)} episodes")
+                if task in owners:
+                    raise InputError(f"{zoo.folder}: {task} is in {owners[task].folder} too")
+                owners[task] = zoo
+        for task, zoo in owners.items():
+            if is_minari(self.out / task):
+                continue
+            chosen = order_replay(zoo.load_task(task))
+            if not chosen:
+                raise InputError(f"{zoo.folder}: no replay episodes of {task}")
+            episodes = [shard.replay[row] for shard, row in chosen]
+            path = save_replay(self.out, task, episodes, describe_origin(zoo, chosen))
+            print(f"{path}: {len(chosen)} episodes")
 
 
 @dataclass(frozen=True, kw_only=True)

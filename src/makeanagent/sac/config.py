@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
+from makeanagent.environments.layouts import ZOO
 from makeanagent.errors import InputError
 
 
@@ -69,8 +70,15 @@ class SACConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             lowest = 0 if field.name in _MAY_BE_ZERO else 1
-            if isinstance(value, int) and value < lowest:
+            if field.type in (int, int | None) and value is not None and value < lowest:
                 raise InputError(f"{field.name} {value}: must be at least {lowest}")
+        if self.layout >= len(ZOO):
+            raise InputError(f"layout {self.layout}: zoos have layouts 0 to {len(ZOO) - 1}")
+        if self.num_steps < self.checkpoint_steps:
+            raise InputError(
+                f"num_steps {self.num_steps}: must be at least checkpoint_steps"
+                f" {self.checkpoint_steps}, or no agent is ever tested"
+            )
         for name in ("updates_per_step", "learning_rate", "initial_temperature"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)}: must be above 0")

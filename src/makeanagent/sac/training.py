@@ -102,8 +102,7 @@ def train_population(
         _update(population, buffer, steps)
         record.num_rounds += 1
         record.curve.append(_summarize(lives))
-        if first_step < config.replay_steps:
-            record.lived += _pick_lived(lives, agents, first_step, course)
+        record.lived += _pick_lived(lives, agents, first_step, course)
         if steps % config.checkpoint_steps == 0:
             record.checkpoints += _test(pool, course, population, agents, steps, record)
         store.save_if_due(population, rows, record)
@@ -113,7 +112,7 @@ def train_population(
         task: [
             cut_trajectory(course, task, episode, "expert")
             for episode in episodes
-            if episode.success.any()
+            if episode.success.any() and len(episode.actions) >= window.num_steps
         ]
         for task, episodes in demonstrations.items()
     }
@@ -162,12 +161,13 @@ def _summarize(lives: Sequence[Sequence[Episode]]) -> np.ndarray:
 def _pick_lived(
     lives: Sequence[Sequence[Episode]], agents: Sequence[Agent], step: int, course: Course
 ) -> list[LivedEpisode]:
-    """Successful episodes, cut to what a prompt is made of."""
+    """Successful episodes before `replay_steps`, cut to what a prompt is made of."""
     picked = []
     for agent, episodes in zip(agents, lives, strict=True):
         begin = step
         for episode in episodes:
-            if episode.success.any() and len(episode.actions) >= course.window.num_steps:
+            is_long = len(episode.actions) >= course.window.num_steps
+            if episode.success.any() and is_long and begin < course.config.replay_steps:
                 trajectory = cut_trajectory(course, agent.task, episode, "replay")
                 picked.append(LivedEpisode(agent=agent, step=begin, trajectory=trajectory))
             begin += len(episode.actions)
@@ -193,5 +193,5 @@ def _test(
     return [
         Checkpoint(agent=agents[row], step=steps, parameters=actors[row], rollout=rollout)
         for row, rollout in zip(wanting, run_jobs(pool, try_actor, jobs), strict=True)
-        if rollout.first_success is not None
+        if rollout.first_success is not None and len(rollout) >= course.window.num_steps
     ]

@@ -45,7 +45,7 @@ class TrainingData:
     rollouts: Prompts
     "One prompt by each policy, row by row."
     demonstrations: Prompts
-    "The experts' prompts."
+    "The experts' prompts; where there was no expert, the rollouts' once more."
     demonstrations_held_out: Tensor
     "bool `[M]`: expert prompts that are kept for validation."
 
@@ -100,8 +100,10 @@ def load_training_data(
             num_runs += int(shard.run.max()) + 1
             held_out.append(np.isin(shard.run[keep], kept_runs))
             rollouts += [shard.rollouts[row] for row in keep]
-            demonstrations += shard.demonstrations
-            demonstration_labels += [label] * len(shard.demonstrations)
+            # Agents that learnt without an expert show the task themselves.
+            shown = shard.demonstrations or [shard.rollouts[row] for row in keep]
+            demonstrations += shown
+            demonstration_labels += [label] * len(shown)
         if label not in labels:
             raise InputError(f"{zoo.folder}: no policy of {task} is qualified; nothing to train on")
     vectors, runs_of = np.concatenate(parameters), np.concatenate(run_numbers)

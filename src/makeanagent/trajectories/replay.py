@@ -4,6 +4,7 @@ They are benchmark data (paper, section 4, 'Dataset'): what the paper prompts wi
 replay buffers of SAC agents on one fixed layout. No generator is ever trained on them.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def save_replay(
         for item in episodes
     ]
     path = folder / task
-    name = task.rpartition("-v")[0] or task
+    # A Minari id has a version of its own, and no other signs than these.
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", re.sub(r"-v\d+$", "", task))
     save_minari(
         rounded,
         path,

@@ -44,5 +44,5 @@ def describe_origin(zoo: Zoo, chosen: Sequence[Chosen]) -> dict[str, Any]:
 
 def _measure(episodes: Sequence[Trajectory]) -> float | None:
     """Mean number of steps until success, of those that succeed."""
-    steps = [item.first_success + 1 for item in episodes if item.first_success is not None]
+    steps = [item.first_success for item in episodes if item.first_success is not None]
     return float(np.mean(steps)) if steps else None

@@ -47,17 +47,17 @@ def train_sac_shards(
         pool: where the agents play.
         on_progress: called with the part of the training that is done.
 
-    Raises:
-        InputError: episodes are too short for prompts.
-
     Returns:
-        What is wrong with the tasks of which no agent has solved its layout, by `plan.partial`.
+        What is wrong with the tasks whose episodes are too short for prompts, or of which no agent
+        has solved its layout, by `plan.partial`.
     """
     plan, config = plans[0], plans[0].config
     assert isinstance(config, SACConfig)
+    failures = {each.partial: fault for each in plans if (fault := _check_horizon(each, config))}
+    plans = [each for each in plans if each.partial not in failures]
+    if not plans:
+        return failures
     folder = _training_folder(plans)
-    for each in plans:
-        _check_horizon(each, config)
     record, demonstrations = train_population(
         pool,
         plan.suite,
@@ -70,7 +70,6 @@ def train_sac_shards(
         device=plan.device,
         on_progress=on_progress,
     )
-    failures = {}
     for each in plans:
         if any(item.agent.task == each.task for item in record.checkpoints):
             _keep(each, config, record, demonstrations[each.task])
@@ -79,19 +78,19 @@ def train_sac_shards(
                 f"{each.suite.name}/{each.task}: none of {config.num_runs} agents solved its"
                 f" layout in {config.num_steps} steps; give more steps, or demonstrations"
             )
-    if not failures:
-        shutil.rmtree(folder)
+    shutil.rmtree(folder)
     return failures
 
 
-def _check_horizon(plan: ShardPlan, config: SACConfig) -> None:
+def _check_horizon(plan: ShardPlan, config: SACConfig) -> str | None:
     with closing(plan.suite.make(plan.task)) as environment:
         horizon = min(environment.horizon, config.horizon)
     if horizon < plan.window.num_steps:
-        raise InputError(
+        return (
             f"{plan.suite.name}/{plan.task}: episodes end after {horizon} steps, but prompts need"
             f" {plan.window.num_steps}; give a smaller number of steps"
         )
+    return None
 
 
 def _training_folder(plans: Sequence[ShardPlan]) -> Path:

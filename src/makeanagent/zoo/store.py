@@ -164,7 +164,8 @@ class Zoo:
         }
         if not (folder / "zoo.json").is_file():
             require_empty_folder(folder)
-            write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
+            header["provenance"] = describe_provenance()
+            write_json(folder / "zoo.json", header)
             return cls(folder, header)
         zoo = cls.open(folder)
         for field, value in header.items():
