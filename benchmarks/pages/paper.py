@@ -7,8 +7,8 @@ from pages.tables import describe, read_optional, share, spread, table
 
 _ZOOS = {
     "distilled": "distilled",
-    "sac": "SAC, aligned",
-    "sac-unaligned": "SAC, independent",
+    "sac": "SAC",
+    "sac-aligned": "SAC, aligned",
     "sac-shared": "SAC, shared beginning",
 }
 

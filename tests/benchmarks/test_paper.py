@@ -57,14 +57,14 @@ def test_all_experiments_in_one_go_and_again_from_their_cells(files, command, ca
         for zoo, source in (("distilled", "expert"), ("distilled", "replay"), ("sac", "replay"))
         for task in TASKS
     }
-    assert {mean["zoo"] for mean in results["alignment"]["means"]} == {"sac", "sac-unaligned"}
+    assert {mean["zoo"] for mean in results["alignment"]["means"]} == {"sac", "sac-aligned"}
     assert all(point["zoo"] == "distilled" for point in results["figure7"]["points"])
     assert sorted(path.name for path in (files / "pictures").iterdir()) == [
         "figure5.png",
         "figure7.png",
     ]
     cells = {path: path.stat().st_mtime_ns for path in (files / "runs" / "cells").iterdir()}
-    # 2 sources + SAC on two tasks, three noises on the unseen one, the unaligned zoo on the seen.
+    # 2 sources + SAC on two tasks, three noises on the unseen one, the aligned zoo on the seen.
     assert len(cells) == 3 * 2 + 3 + 1
     capsys.readouterr()
     assert run("figure7", *command) == 0

@@ -7,7 +7,7 @@ from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells
 from makeanagent.benchmarks.table4 import summarize as summarize_table4
 
 NAME = "alignment"
-KINDS: tuple[ZooKind, ...] = ("sac-unaligned", "sac", "sac-shared")
+KINDS: tuple[ZooKind, ...] = ("sac", "sac-aligned", "sac-shared")
 
 
 def list_cells(zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int) -> list[Cell]:

@@ -43,7 +43,9 @@ def _draw(
 ) -> Figure:
     panels = {name: points for name, points in panels.items() if points}
     with file_style():
-        figure = Figure(figsize=(0.6 + 3.4 * len(panels), 3.9), layout="constrained")
+        num_zoos = len({point["zoo"] for points in panels.values() for point in points})
+        width = 0.6 + 3.4 * max(len(panels), 1.3)
+        figure = Figure(figsize=(width, 3.9), layout="constrained")
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for ax, (name, points) in zip(axes, panels.items(), strict=True):
             _draw_panel(ax, points, lambda point: point[field])
@@ -57,7 +59,7 @@ def _draw(
             ax.set_ylim(-0.02, 1.04)
         axes[0].set_ylabel("success on 5 random layouts")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=num_zoos)
     return figure
 
 
