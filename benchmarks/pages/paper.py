@@ -95,7 +95,8 @@ def write_table4(result: dict[str, Any]) -> str:
         f"{write_tasks(result, zoo, source)}"
         for zoo, source in kinds
     )
-    return f"""## Table 4: one generator from ten tasks, 100 prompts a task, {seeds} training seeds
+    times = f"{seeds} training seed{'s' if seeds > 1 else ''}"
+    return f"""## Table 4: one generator from ten tasks, 100 prompts a task, {times}
 
 *Qualified*: success on 5 of 5 random layouts, share of 100 policies, no selection (the paper's
 appendix B.2). *Top 5*, *top 10*: the best policies, chosen on the scoring layouts themselves, as

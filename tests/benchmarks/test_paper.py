@@ -79,3 +79,6 @@ def test_what_is_missing_is_said_in_one_line(files, command, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "no replay prompts here" in error
     assert run("table4", *command, "--seeds", "0") == 2
+    assert "--seeds 0: must be 1 or more" in capsys.readouterr().err
+    assert run("alignment", *command, "--sac-zoo", "None") == 2
+    assert "give --sac-zoo as well" in capsys.readouterr().err

@@ -6,17 +6,22 @@ An experiment is one module of `benchmarks` with `NAME`, `list_cells` and `summa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from makeanagent.benchmarks.cells import Cell, Source, ZooKind
+    from makeanagent.environments import Suite
     from makeanagent.generator import MakeAnAgent
     from makeanagent.training.config import TrainingConfig
     from makeanagent.trajectories import Trajectory
     from makeanagent.zoo.store import Zoo
 
+_HELD_OUT_RUNS = 2
+"""Zoo prompts come from the last runs of each task, which training holds out."""
 Experiment = Literal["table4", "figure5", "figure7", "alignment"]
 
 
@@ -62,6 +67,7 @@ class Paper:
         from makeanagent.cli.progress import show_progress
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
+        from makeanagent.errors import InputError
         from makeanagent.parallel import open_pool
         from makeanagent.trajectories.replay import require_replay
 
@@ -77,6 +83,8 @@ class Paper:
             for name in self.experiments
             if (cells := self._list_cells(name, tuple(zoos), tasks, seen))
         }
+        if not plans:
+            raise InputError(f"{self.experiments[0]}: nothing to compare; give --sac-zoo as well")
         cells = list({cell.name: cell for plan in plans.values() for cell in plan}.values())
         for task in sorted({cell.task for cell in cells if cell.source == "replay"}):
             require_replay(self.replay, task)
@@ -86,20 +94,6 @@ class Paper:
             return self._train(zoo, zoos[zoo], seed)
 
         with open_pool() as pool:
-
-            def prompt(generator: "MakeAnAgent", source: "Source", task: str) -> "list[Trajectory]":
-                from makeanagent.benchmarks import prompts
-                from makeanagent.trajectories.replay import load_replay
-
-                window, count = generator.config.window, self.num_prompts
-                if source == "expert":
-                    return prompts.record_expert_prompts(pool, suite, task, count, window)
-                if source == "replay":
-                    return load_replay(self.replay, task, count)
-                zoo = zoos["distilled"] if task in seen else others
-                assert zoo is not None
-                return prompts.record_zoo_prompts(pool, suite, task, zoo, count, window, 2)
-
             for cell in cells:
                 if not (self.runs / "cells" / f"{cell.name}.json").is_file():
                     load(cell.zoo, cell.seed)
@@ -109,7 +103,7 @@ class Paper:
                     suite,
                     cells,
                     load,
-                    prompt,
+                    partial(self._make_prompts, pool, suite, zoos["distilled"], others),
                     self.runs / "cells",
                     CellConfig(num_prompts=self.num_prompts),
                     lambda name: advance(1, f"paper: {name}"),
@@ -149,6 +143,28 @@ class Paper:
                 " give --unseen-zoo, or --sources expert replay"
             )
         return others
+
+    def _make_prompts(
+        self,
+        pool: "Executor",
+        suite: "Suite",
+        zoo: "Zoo",
+        others: "Zoo | None",
+        generator: "MakeAnAgent",
+        source: "Source",
+        task: str,
+    ) -> "list[Trajectory]":
+        """One source's prompts for a task."""
+        from makeanagent.benchmarks.prompts import record_expert_prompts, record_zoo_prompts
+        from makeanagent.trajectories.replay import load_replay
+
+        window, count = generator.config.window, self.num_prompts
+        if source == "replay":
+            return load_replay(self.replay, task, count)
+        if source == "expert":
+            return record_expert_prompts(pool, suite, task, count, window)
+        owner = zoo if task in zoo.tasks() or others is None else others
+        return record_zoo_prompts(pool, suite, task, owner, count, window, _HELD_OUT_RUNS)
 
     def _list_cells(
         self,
