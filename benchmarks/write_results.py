@@ -53,7 +53,11 @@ def write_readme(page: str) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     table4, unseen = read("table4"), read_unseen()
-    ten = "`metaworld-10`, trained on ten tasks:"
+    ten = (
+        "Generators of ten tasks without guidance, prompted as in the paper by replay episodes of"
+        " partly trained SAC agents; the distilled zoo is this project's, the SAC zoo the paper's"
+        " way:"
+    )
     parts = [f"{ten}\n\n{write_means(table4)}\n\n{describe(table4)}"]
     if unseen is not None:
         short = {name: METHODS[name] for name in README_METHODS}
