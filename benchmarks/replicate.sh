@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything behind docs/results.md, from nothing: about six hours on two cores. Run it again to go on.
+# Everything behind docs/results.md, from nothing: a night on two cores. Run it again to go on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"

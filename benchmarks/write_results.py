@@ -8,7 +8,7 @@ import sys
 
 from pages.paper import write_experiments, write_means
 from pages.parts import write_autoencoder, write_speed, write_zoo
-from pages.tables import ROOT, describe, read, read_optional
+from pages.tables import ROOT, count, describe, read, read_optional
 from pages.unseen import (
     METHODS,
     README_METHODS,
@@ -53,10 +53,11 @@ def write_readme(page: str) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     table4, unseen = read("table4"), read_unseen()
+    seeds = max(row["num_seeds"] for row in table4["rows"])
     ten = (
-        "Generators of ten tasks without guidance, prompted as in the paper by replay episodes of"
-        " partly trained SAC agents; the distilled zoo is this project's, the SAC zoo the paper's"
-        " way:"
+        f"Generators of ten tasks ({count(seeds, 'training seed')}) without guidance, prompted as in"
+        " the paper by replay episodes of partly trained SAC agents; the distilled zoo is this"
+        " project's, the SAC zoo the paper's way:"
     )
     parts = [f"{ten}\n\n{write_means(table4)}\n\n{describe(table4)}"]
     if unseen is not None:

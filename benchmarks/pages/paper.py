@@ -3,7 +3,7 @@
 from typing import Any
 
 from pages.parts import list_zoo
-from pages.tables import describe, read_optional, share, spread, table
+from pages.tables import count, describe, read_optional, share, spread, table
 
 _ZOOS = {
     "distilled": "distilled",
@@ -101,7 +101,7 @@ def write_table4(result: dict[str, Any]) -> str:
     """The section on Table 4, with every task for each zoo and prompt source."""
     seeds = max(row["num_seeds"] for row in result["rows"])
     sections = _write_sections(result)
-    times = f"{seeds} training seed{'s' if seeds > 1 else ''}"
+    times = count(seeds, "training seed")
     return f"""## Table 4: one generator from ten tasks, 100 prompts a task, {times}
 
 *Qualified*: success on 5 of 5 random layouts, share of 100 policies, no selection (the paper's

@@ -34,6 +34,11 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
+def count(number: int, thing: str) -> str:
+    """A number of things, in the singular for one."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def spread(cell: dict[str, Any]) -> str:
     """Mean and standard deviation over training seeds."""
     return f"{cell['mean']:.2f} ± {cell['std']:.2f}"

@@ -1,5 +1,9 @@
 """The one error that a user's mistake may raise."""
 
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+
 
 class InputError(ValueError):
     """A file, field or option that cannot be used.
@@ -7,3 +11,15 @@ class InputError(ValueError):
     Its message is one line that names the thing, says what is wrong with it and what is accepted;
     the command line prints that line and exits with code 2.
     """
+
+
+def check_counts(config: Any, may_be_zero: Collection[str]) -> None:  # noqa: ANN401
+    """Refuse whole numbers of a config dataclass that are below 1, or below 0 where 0 may be.
+
+    Raises:
+        InputError: one is.
+    """
+    for field in fields(config):
+        value, lowest = getattr(config, field.name), 0 if field.name in may_be_zero else 1
+        if isinstance(value, int) and not isinstance(value, bool) and value < lowest:
+            raise InputError(f"{field.name} {value}: must be at least {lowest}")

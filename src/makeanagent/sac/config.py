@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 
 from makeanagent.environments.layouts import ZOO
-from makeanagent.errors import InputError
+from makeanagent.errors import InputError, check_counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,7 @@ class SACConfig:
         Raises:
             InputError: a number is out of its range.
         """
-        for field in fields(self):
-            value = getattr(self, field.name)
-            lowest = 0 if field.name in _MAY_BE_ZERO else 1
-            if field.type in (int, int | None) and value is not None and value < lowest:
-                raise InputError(f"{field.name} {value}: must be at least {lowest}")
+        check_counts(self, _MAY_BE_ZERO)
         if self.layout >= len(ZOO):
             raise InputError(f"layout {self.layout}: zoos have layouts 0 to {len(ZOO) - 1}")
         if self.num_steps < self.checkpoint_steps:

@@ -15,7 +15,7 @@ from makeanagent.trajectories.packing import pack_trajectories, unpack_trajector
 from makeanagent.trajectories.trajectory import Trajectory
 
 _STATE = "state.safetensors"
-_SAVE_SECONDS = 60.0
+_SAVE_SECONDS = 20.0
 """Time between two saves."""
 
 

@@ -1,8 +1,8 @@
 """Settings of the zoo recipes."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from makeanagent.errors import InputError
+from makeanagent.errors import InputError, check_counts
 
 EPISODE_LAYOUTS = 500
 """Layouts of one population's expert episodes and stored rollouts."""
@@ -65,11 +65,7 @@ class DistillationConfig:
         Raises:
             InputError: a number is out of its range.
         """
-        for field in fields(self):
-            value = getattr(self, field.name)
-            lowest = 0 if field.name in _MAY_BE_ZERO else 1
-            if field.type is int and value < lowest:
-                raise InputError(f"{field.name} {value}: must be at least {lowest}")
+        check_counts(self, _MAY_BE_ZERO)
         if not self.noise_scales or min(self.noise_scales) < 0:
             raise InputError(f"noise_scales {self.noise_scales}: needs numbers of at least 0")
         for name in ("run_share", "action_limit", "good_success"):
