@@ -55,8 +55,8 @@ def write_readme(page: str) -> str:
     table4, unseen = read("table4"), read_unseen()
     seeds = max(row["num_seeds"] for row in table4["rows"])
     ten = (
-        f"Generators of ten tasks ({count(seeds, 'training seed')}) without guidance, prompted as in"
-        " the paper by replay episodes of partly trained SAC agents; the distilled zoo is this"
+        f"Generators of ten tasks ({count(seeds, 'training seed')}) without guidance, prompted as"
+        " in the paper by replay episodes of partly trained SAC agents; the distilled zoo is this"
         " project's, the SAC zoo the paper's way:"
     )
     parts = [f"{ten}\n\n{write_means(table4)}\n\n{describe(table4)}"]
