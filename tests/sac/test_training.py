@@ -204,7 +204,9 @@ def test_a_kill_before_the_first_save_begins_anew(tmp_path, unstopped):
 
 
 def test_saves_far_apart_lose_nothing(tmp_path, unstopped, monkeypatch):
-    clock = count(0, 25)
+    # Two rounds between saves.
+    clock = count(0, 10)
+    monkeypatch.setattr(store, "_SAVE_SECONDS", 25)
     monkeypatch.setattr(store.time, "monotonic", lambda: next(clock))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", tasks=TASKS, on_progress=Killer(5))
