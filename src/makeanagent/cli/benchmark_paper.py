@@ -200,8 +200,8 @@ class Paper:
     def _choose_config(self, kind: "ZooKind", seed: int) -> "TrainingConfig":
         """The preset; on SAC zoos prompted by the policies' own rollouts alone, as in the paper.
 
-        Their runs begin apart and take more dimensions to be told: decoded from 128, a third of the
-        agents no longer solve their own layout; from 256 next to none fails.
+        Their runs begin apart and take more dimensions to be told: decoded from 128, many agents no
+        longer solve their own layout.
         """
         from dataclasses import replace
 
