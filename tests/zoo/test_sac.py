@@ -8,6 +8,7 @@ import pytest
 from tests.tiny_sac import SPEC, SUITE, TASKS, TINY, WINDOW, build
 from tests.tiny_zoo import bytes_of
 
+from makeanagent.benchmarks.zoo import describe_zoo
 from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import run_episode
@@ -229,6 +230,7 @@ def test_without_demonstrations_there_is_no_experts_rate(tmp_path):
     assert copy.load_shard("alone-v1-000").expert_success is None
     data = load_training_data(zoo, (), WINDOW)
     assert len(data.parameters) == len(shard.parameters)
+    assert [row["expert_success"] for row in describe_zoo(zoo)["tasks"]] == [None]
 
 
 def copy_shards(zoo, folder, change):

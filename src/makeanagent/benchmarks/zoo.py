@@ -14,6 +14,8 @@ def describe_zoo(zoo: Zoo) -> dict[str, Any]:
     for task in zoo.tasks():
         indices = list(zoo.read_indices(task).values())
         ends += [index["provenance"]["created"] for index in indices]
+        asked = (index["expert_success"] for index in indices)
+        experts = [rate for rate in asked if rate is not None]
         success = np.concatenate([np.array(index["success"], bool) for index in indices])
         rows.append(
             {
@@ -23,7 +25,7 @@ def describe_zoo(zoo: Zoo) -> dict[str, Any]:
                 "num_score_layouts": success.shape[1],
                 "qualified_rate": float(success.all(axis=1).mean()),
                 "success_rate": float(success.mean()),
-                "expert_success": float(np.mean([index["expert_success"] for index in indices])),
+                "expert_success": float(np.mean(experts)) if experts else None,
             }
         )
     return {
