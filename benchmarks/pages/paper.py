@@ -3,7 +3,7 @@
 from typing import Any
 
 from pages.parts import list_zoo
-from pages.tables import count, describe, read_optional, share, spread, table
+from pages.tables import count, describe, describe_cells, read_optional, share, spread, table
 
 _ZOOS = {
     "distilled": "distilled",
@@ -89,12 +89,6 @@ def write_tasks(result: dict[str, Any], zoo: str, source: str) -> str:
         "best of 20",
     ]
     return table(header, rows)
-
-
-def describe_cells(result: dict[str, Any]) -> str:
-    """Where the figures come from."""
-    commits = ", ".join(f"`{commit[:10]}`" for commit in result["cell_commits"])
-    return f"{describe(result)} Cells were filled by the code of commit {commits}."
 
 
 def write_table4(result: dict[str, Any]) -> str:

@@ -29,6 +29,12 @@ def describe(result: dict[str, Any]) -> str:
     )
 
 
+def describe_cells(result: dict[str, Any]) -> str:
+    """Where the figures come from."""
+    commits = ", ".join(f"`{commit[:10]}`" for commit in result["cell_commits"])
+    return f"{describe(result)} Cells were filled by the code of commit {commits}."
+
+
 def share(value: float | None) -> str:
     """A rate with two decimals."""
     return "–" if value is None else f"{value:.2f}"

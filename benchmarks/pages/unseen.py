@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pages.tables import describe, rate, read_optional, share, table
+from pages.tables import describe, describe_cells, rate, read_optional, share, table
 
 
 def read_unseen() -> dict[str, Any] | None:
@@ -112,8 +112,7 @@ IQM is the interquartile mean.
 
 Guided generation: {counted or "not measured"}.{cost}
 
-{describe(result)} Cells were filled by the code of commit
-{", ".join(f"`{commit[:10]}`" for commit in result["cell_commits"])}.
+{describe_cells(result)}
 
 ### Each unseen task
 

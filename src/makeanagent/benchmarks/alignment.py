@@ -3,21 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells
+from makeanagent.benchmarks.cells import ZooKind, describe_cells, list_replay_cells
 from makeanagent.benchmarks.table4 import summarize as summarize_table4
 
 NAME = "alignment"
 KINDS: tuple[ZooKind, ...] = ("sac", "sac-aligned", "sac-shared")
 
 
-def list_cells(zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int) -> list[Cell]:
-    """Replay prompts, as the paper's."""
-    return [
-        Cell(zoo=zoo, source="replay", task=task, seed=seed)
-        for zoo in zoos
-        for task in tasks
-        for seed in range(seeds)
-    ]
+list_cells = list_replay_cells
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ with the cells that are missing.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +46,18 @@ class Cell:
         """File name without its ending."""
         noise = f"-noise{self.noise:g}" if self.noise else ""
         return f"{self.zoo}-{self.source}{noise}-{self.task}-{self.seed}"
+
+
+def list_replay_cells(
+    zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int, noise: float = 0.0
+) -> list[Cell]:
+    """Cells with the paper's own prompts: every zoo, task and training seed."""
+    return [
+        Cell(zoo=zoo, source="replay", task=task, seed=seed, noise=noise)
+        for zoo in zoos
+        for task in tasks
+        for seed in range(seeds)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,15 +133,7 @@ def disturb(prompts: Sequence[Trajectory], scale: float) -> list[Trajectory]:
     disturbed = []
     for number, prompt in enumerate(prompts):
         noise = np.random.default_rng(number).standard_normal(prompt.actions.shape)
-        disturbed.append(
-            Trajectory(
-                observations=prompt.observations,
-                actions=np.clip(prompt.actions + scale * noise, -1, 1),
-                success=prompt.success,
-                env_id=prompt.env_id,
-                source=prompt.source,
-            )
-        )
+        disturbed.append(replace(prompt, actions=np.clip(prompt.actions + scale * noise, -1, 1)))
     return disturbed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells, spread
+from makeanagent.benchmarks.cells import describe_cells, list_replay_cells, spread
 from makeanagent.evaluation.metrics import qualified_rate, top_k_success
 
 NAME = "figure5"
@@ -16,14 +16,7 @@ NUM_PROMPTS = (5, 10, 50, 100)
 """Prompts on seen tasks; the paper draws the last two on unseen ones."""
 
 
-def list_cells(zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int) -> list[Cell]:
-    """Replay prompts, as the paper's."""
-    return [
-        Cell(zoo=zoo, source="replay", task=task, seed=seed)
-        for zoo in zoos
-        for task in tasks
-        for seed in range(seeds)
-    ]
+list_cells = list_replay_cells
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

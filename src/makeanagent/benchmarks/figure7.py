@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells, spread
+from makeanagent.benchmarks.cells import Cell, ZooKind, describe_cells, list_replay_cells, spread
 
 NAME = "figure7"
 NOISE = (0.0, 0.1, 0.2, 0.4)
@@ -12,13 +12,7 @@ NOISE = (0.0, 0.1, 0.2, 0.4)
 
 def list_cells(zoos: Sequence[ZooKind], tasks: Sequence[str], seeds: int) -> list[Cell]:
     """Replay prompts, as they are (Table 4's cells) and with noise."""
-    return [
-        Cell(zoo=zoo, source="replay", task=task, seed=seed, noise=noise)
-        for zoo in zoos
-        for noise in NOISE
-        for task in tasks
-        for seed in range(seeds)
-    ]
+    return [cell for noise in NOISE for cell in list_replay_cells(zoos, tasks, seeds, noise)]
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

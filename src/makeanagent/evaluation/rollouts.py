@@ -93,8 +93,9 @@ def add_action_noise(act: Act, scale: float, rng: np.random.Generator) -> Act:
     return noisy
 
 
-# Few, since simulators are large, and since a suite may hash by identity: each job's copy is new.
-@lru_cache(maxsize=4)
+# Not many, since simulators are large, and since a suite may hash by identity: each job's copy is
+# new. But enough for populations of ten tasks, whose jobs go round among them.
+@lru_cache(maxsize=12)
 def open_environment(suite: Suite, task: str) -> Environment:
     """A worker's simulator of a task: building one costs as much as many episodes."""
     return suite.make(task)

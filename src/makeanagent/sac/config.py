@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 
 from makeanagent.environments.layouts import ZOO
-from makeanagent.errors import InputError, check_counts
+from makeanagent.errors import InputError, check_counts, check_positive, check_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,8 @@ class SACConfig:
                 f"num_steps {self.num_steps}: must be at least checkpoint_steps"
                 f" {self.checkpoint_steps}, or no agent is ever tested"
             )
-        for name in ("updates_per_step", "learning_rate", "initial_temperature"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} {getattr(self, name)}: must be above 0")
-        for name in ("discount", "tau"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: must be above 0 and at most 1")
+        check_positive(self, ("updates_per_step", "learning_rate", "initial_temperature"))
+        check_shares(self, ("discount", "tau"))
         if not 0 <= self.demonstration_share < 1:
             raise InputError(
                 f"demonstration_share {self.demonstration_share}: must be at least 0 and below 1"

@@ -42,11 +42,15 @@ class LivedEpisode:
 class Record:
     """What a population has brought forth so far."""
 
-    num_rounds: int = 0
     checkpoints: list[Checkpoint] = field(default_factory=list)
     lived: list[LivedEpisode] = field(default_factory=list)
     curve: list[np.ndarray] = field(default_factory=list)
     "For each round, each agent's mean return and whether it has solved an episode, `[2, N]`."
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds that are over."""
+        return len(self.curve)
 
     def count(self, task: str) -> int:
         """Checkpoints of a task's agents."""

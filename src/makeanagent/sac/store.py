@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,6 @@ class RunStore:
 
     def _unpack(self, arrays: dict[str, np.ndarray], record: Record) -> None:
         record.curve += list(arrays["curve"])
-        record.num_rounds = len(record.curve)
         if "parameters" in arrays:
             columns = zip(*self._read(arrays, "rollouts"), arrays["parameters"], strict=True)
             record.checkpoints += [
@@ -110,13 +110,7 @@ class RunStore:
         agents = [self._agents[index] for index in arrays[f"{name}.agent"]]
         source = "zoo" if name == "rollouts" else "replay"
         trajectories = [
-            Trajectory(
-                observations=item.observations,
-                actions=item.actions,
-                success=item.success,
-                env_id=f"{self._suite}/{agent.task}",
-                source=source,
-            )
+            replace(item, env_id=f"{self._suite}/{agent.task}")
             for agent, item in zip(
                 agents, unpack_trajectories(arrays, name, None, source), strict=True
             )

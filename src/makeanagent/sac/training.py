@@ -100,7 +100,6 @@ def train_population(
         )
         buffer.add(rows)
         _update(population, buffer, steps)
-        record.num_rounds += 1
         record.curve.append(_summarize(lives))
         record.lived += _pick_lived(lives, agents, first_step, course)
         if steps % config.checkpoint_steps == 0:

@@ -85,8 +85,9 @@ def load_training_data(
     for label, task in enumerate(tasks):
         shards = zoo.load_task(task)
         for shard in shards:
-            everyone = np.ones(len(shard.parameters), bool)
-            keep = np.flatnonzero(shard.qualified if zoo.trains_on_qualified else everyone)
+            keep = np.arange(len(shard.parameters))
+            if zoo.trains_on_qualified:
+                keep = keep[shard.qualified]
             if max_policies is not None and len(keep) > max_policies // len(shards):
                 picked = np.linspace(0, len(keep) - 1, max(1, max_policies // len(shards)))
                 keep = keep[picked.astype(int)]

@@ -6,6 +6,7 @@ replay buffers of SAC agents on one fixed layout. No generator is ever trained o
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,7 @@ def save_replay(
         InputError: the dataset's folder holds files.
     """
     rounded = [
-        Trajectory(
-            observations=_round(item.observations),
-            actions=_round(item.actions),
-            success=item.success,
-            env_id=item.env_id,
-            source=item.source,
-        )
+        replace(item, observations=_round(item.observations), actions=_round(item.actions))
         for item in episodes
     ]
     path = folder / task
@@ -79,7 +74,7 @@ def require_replay(folder: Path, task: str) -> Path:
 
 
 def load_replay(folder: Path, task: str, count: int) -> list[Trajectory]:
-    """The first `count` replay prompts of a task; agents take turns among them.
+    """The first `count` replay prompts of a task; agents and ages are mixed among them.
 
     Raises:
         InputError: there are none, or not as many.

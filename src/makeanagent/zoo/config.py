@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from makeanagent.errors import InputError, check_counts
+from makeanagent.errors import InputError, check_counts, check_positive, check_shares
 
 EPISODE_LAYOUTS = 500
 """Layouts of one population's expert episodes and stored rollouts."""
@@ -68,12 +68,8 @@ class DistillationConfig:
         check_counts(self, _MAY_BE_ZERO)
         if not self.noise_scales or min(self.noise_scales) < 0:
             raise InputError(f"noise_scales {self.noise_scales}: needs numbers of at least 0")
-        for name in ("run_share", "action_limit", "good_success"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: must be above 0 and at most 1")
-        for name in ("learning_rate", "final_learning_rate", "loss_beta"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} {getattr(self, name)}: must be above 0")
+        check_shares(self, ("run_share", "action_limit", "good_success"))
+        check_positive(self, ("learning_rate", "final_learning_rate", "loss_beta"))
         if not self.elastic_pull >= 0:
             raise InputError(f"elastic_pull {self.elastic_pull}: must be at least 0")
         if self.num_demonstrations > EPISODE_LAYOUTS:

@@ -209,11 +209,8 @@ def distill_shard(plan: ShardPlan) -> None:
     config = plan.config
     assert isinstance(config, DistillationConfig)
     with closing(plan.suite.make(plan.task)) as environment:
-        if environment.horizon < plan.window.num_steps:
-            raise InputError(
-                f"{plan.suite.name}/{plan.task}: episodes end after {environment.horizon} steps,"
-                f" but prompts need {plan.window.num_steps}; give a smaller number of steps"
-            )
+        if fault := plan.find_fault(environment.horizon):
+            raise InputError(fault)
         expert_success = measure_expert(environment, plan.suite.expert(plan.task))
         demonstrations = record_demonstrations(
             plan.suite,

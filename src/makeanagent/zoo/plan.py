@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from makeanagent.artifacts import write_text
 from makeanagent.environments import Suite
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.sac.config import SACConfig
@@ -27,9 +28,16 @@ class ShardPlan:
 
     def note_progress(self, share: float) -> None:
         """Tell the process that waits for the shard how much of the training is done."""
-        draft = self.partial.with_suffix(".tmp")
-        draft.write_text(f"{share:.4f}")
-        draft.replace(progress_path(self.partial))
+        write_text(progress_path(self.partial), f"{share:.4f}")
+
+    def find_fault(self, horizon: int) -> str | None:
+        """What is wrong with episodes of `horizon` steps, if prompts do not fit into them."""
+        if horizon >= self.window.num_steps:
+            return None
+        return (
+            f"{self.suite.name}/{self.task}: episodes end after {horizon} steps, but prompts need"
+            f" {self.window.num_steps}; give a smaller number of steps"
+        )
 
 
 def progress_path(partial: Path) -> Path:

@@ -7,7 +7,6 @@ buffers, for benchmarks alone.
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -16,6 +15,7 @@ import numpy as np
 
 from makeanagent.artifacts import write_tensors
 from makeanagent.errors import InputError
+from makeanagent.evaluation.rollouts import open_environment
 from makeanagent.parallel import one_thread, open_pool
 from makeanagent.sac.config import SACConfig
 from makeanagent.sac.record import LivedEpisode, Record
@@ -53,7 +53,11 @@ def train_sac_shards(
     """
     plan, config = plans[0], plans[0].config
     assert isinstance(config, SACConfig)
-    failures = {each.partial: fault for each in plans if (fault := _check_horizon(each, config))}
+    failures = dict[Path, str]()
+    for each in plans:
+        horizon = min(open_environment(each.suite, each.task).horizon, config.horizon)
+        if fault := each.find_fault(horizon):
+            failures[each.partial] = fault
     plans = [each for each in plans if each.partial not in failures]
     if not plans:
         return failures
@@ -82,17 +86,6 @@ def train_sac_shards(
     return failures
 
 
-def _check_horizon(plan: ShardPlan, config: SACConfig) -> str | None:
-    with closing(plan.suite.make(plan.task)) as environment:
-        horizon = min(environment.horizon, config.horizon)
-    if horizon < plan.window.num_steps:
-        return (
-            f"{plan.suite.name}/{plan.task}: episodes end after {horizon} steps, but prompts need"
-            f" {plan.window.num_steps}; give a smaller number of steps"
-        )
-    return None
-
-
 def _training_folder(plans: Sequence[ShardPlan]) -> Path:
     if len(plans) == 1:
         return plans[0].partial.with_suffix(".training")
@@ -119,9 +112,8 @@ def _keep(
         arrays |= pack_trajectories([item.trajectory for item in replay], "replay")
     if demonstrations:
         arrays |= pack_trajectories(demonstrations, "demonstrations")
-        with closing(plan.suite.make(plan.task)) as environment:
-            expert = plan.suite.expert(plan.task)
-            success = measure_expert(environment, expert)
+        environment = open_environment(plan.suite, plan.task)
+        success = measure_expert(environment, plan.suite.expert(plan.task))
         arrays["expert_success"] = np.array([success])
     write_tensors(plan.partial, arrays)
 
