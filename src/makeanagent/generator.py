@@ -71,6 +71,8 @@ class GeneratorConfig:
     "Where the training policies came from."
     tasks: tuple[str, ...] = ()
     "Tasks that it was trained on."
+    positions: tuple[int, ...] = ()
+    "Where in an observation positions begin (`Suite.positions`), for guidance."
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
@@ -92,7 +94,8 @@ class GeneratorConfig:
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values |= {name: content[name] for name in ("condition", "suite")}
-            # Generators of the ten seen tasks were made before these two.
+            # Older generators were made before these three.
+            values["positions"] = tuple(content.get("positions", ()))
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
                 if content.get(name) is not None:
                     values[name] = kind(**content[name])
@@ -202,7 +205,7 @@ class MakeAnAgent(nn.Module):
         noise[: len(groups)] = 0
         drawn = self._sample(repeated + guidance.condition_noise * noise, seed)
         starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
-        steps = gather_steps(groups, guidance, condition.device)
+        steps = gather_steps(groups, guidance, condition.device, self.config.positions)
         return torch.cat(
             [
                 guide_latents(self.autoencoder, part, steps[part_rows], guidance)

@@ -110,6 +110,22 @@ def test_noise_on_inputs_smooths_the_policy():
     assert roughness(1.0) < 0.8 * roughness(0.0)
 
 
+def test_moved_states_teach_what_holds_elsewhere():
+    rng = np.random.default_rng(0)
+    states = 0.1 * rng.normal(size=(200, 5))
+    states[:, 4] = 0.0
+    actions = np.tanh(10 * states[:-1, :2])
+    states[:, 2] = 1.0
+    shown = Trajectory(observations=states, actions=actions, success=np.zeros(199))
+    there = np.array(states[:-1], np.float32)
+    there[:, :2] += 1.0
+    config = replace(CONFIG, input_noise=0.05)
+    still = Cloning(SPEC, config).generate(shown)
+    moved = Cloning(SPEC, config, positions=(0,), translation=1.0).generate(shown)
+    # What moves alone says nothing about the action any more, so the mean is what is left.
+    assert np.abs(moved[0].act(there)).mean() < 0.7 * np.abs(still[0].act(there)).mean()
+
+
 def test_weight_decay_shrinks_weights():
     norms = [
         Cloning(SPEC, replace(CONFIG, weight_decay=decay)).generate(FIRST).parameters.norm()

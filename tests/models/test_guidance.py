@@ -1,5 +1,7 @@
 """Guidance: latents follow a demonstration, stop in time, and leave all else as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -189,6 +191,46 @@ def generator() -> MakeAnAgent:
     for parameter in generator.denoiser.parameters():
         parameter.normal_(std=0.3)
     return generator
+
+
+def test_steps_are_shown_a_second_time_where_positions_are_known():
+    torch.manual_seed(0)
+    policy = decode(
+        ParameterAutoencoder(SPEC, AutoencoderConfig(latent_dim=8)), torch.zeros(1, 2, 8)
+    )
+    shown = demonstrate(policy[0])
+    plain = gather_steps([[shown], [shown]], SHORT, CPU)
+    both = gather_steps([[shown], [shown]], SHORT, CPU, positions=(1,))
+    count = SHORT.num_states
+    assert torch.equal(both.states[:, :count], plain.states)
+    assert torch.equal(both.actions, plain.actions.repeat(1, 2, 1))
+    difference = both.states[:, count:] - plain.states
+    assert difference[:, :, [0, 3, 4, 5]].abs().max() == 0
+    assert 0.05 < difference[:, :, 1:3].std() < 0.2
+    assert torch.equal(difference[0], difference[1])
+    assert torch.equal(both.held_back[:count], plain.held_back)
+    assert not both.held_back[count:].any()
+    still = gather_steps([[shown]], GuidanceConfig(translation=0.0), CPU, positions=(1,))
+    assert still.states.shape[1] == count
+
+
+def test_a_generator_that_knows_positions_learns_for_other_places(generator):
+    """The demonstration stays in one place; the right action depends on a difference alone."""
+    rng = np.random.default_rng(0)
+    states = 0.05 * rng.normal(size=(200, SPEC.observation_dim)).astype(np.float32)
+    states[:, [0, 3]] += 1.0
+    actions = np.tanh(10 * (states[:-1, 3:5] - states[:-1, 0:2]))
+    shown = Trajectory(observations=states, actions=actions, success=np.arange(199) > 70)
+    elsewhere = states.copy()
+    elsewhere[:, [0, 3]] += rng.normal(size=(200, 1))
+    elsewhere[:, [1, 4]] += rng.normal(size=(200, 1))
+    errors = []
+    for positions in ((), (0, 3)):
+        taught = MakeAnAgent(replace(generator.config, positions=positions))
+        taught.load_state_dict(generator.state_dict())
+        policy = taught.generate(shown, 1, guidance=GuidanceConfig(translation=1.0))[0]
+        errors.append(np.abs(policy.act(elsewhere[:-1]) - actions).mean())
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_guided_policies_explain_the_demonstration_better(generator):

@@ -89,6 +89,23 @@ def assert_same(found, expected, env_id):
                 assert getattr(ours, field).tobytes() == getattr(theirs, field).tobytes()
 
 
+def test_positions_of_observations_are_kept(tmp_path):
+    assert create(tmp_path / "zoo", positions=(0,)).positions == (0,)
+    assert Zoo.open(tmp_path / "zoo").positions == (0,)
+
+
+@pytest.mark.parametrize("start", [-1, SPEC.observation_dim - 2])
+def test_positions_must_fit_into_an_observation(tmp_path, start):
+    with pytest.raises(InputError, match=f"metaworld: positions: {start} must be 0 to"):
+        create(tmp_path / "zoo", positions=(start,))
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_a_zoo_from_before_there_were_positions_goes_on(zoo):
+    edit(zoo.folder / "zoo.json", positions=None)
+    assert create(zoo.folder, positions=(0,)).positions == ()
+
+
 @SHARED_FOLDER
 @given(
     num_policies=st.integers(1, 6),

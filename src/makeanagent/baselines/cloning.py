@@ -14,6 +14,7 @@ from makeanagent.policies.codec import check_parameters
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.translation import draw_moves, translate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +49,26 @@ class Cloning:
         config: sizes and rates.
         start: parameters `[P]` that all policies begin with, such as the mean of a zoo; without
             them, the initialisation of the zoo's actors by the seed.
+        positions: where in an observation positions begin; half of each batch is then moved, as
+            guidance moves what it reads.
+        translation: standard deviation of these moves.
 
     Raises:
         InputError: `start` is no policy of `spec`.
     """
 
     def __init__(
-        self, spec: PolicySpec, config: CloningConfig | None = None, start: Tensor | None = None
+        self,
+        spec: PolicySpec,
+        config: CloningConfig | None = None,
+        start: Tensor | None = None,
+        positions: Sequence[int] = (),
+        translation: float = 0.0,
     ) -> None:
         if start is not None:
             check_parameters(start, spec)
         self.spec, self.config = spec, config or CloningConfig()
-        self._start = start
+        self._start, self._positions, self._translation = start, positions, translation
 
     def generate(
         self,
@@ -96,10 +105,16 @@ class Cloning:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.num_steps)
         sources = [np.random.default_rng((seed, number)) for number in range(len(groups))]
         shape = (config.batch_size, self.spec.observation_dim)
+        moving = torch.Generator().manual_seed(seed)
         for _ in range(config.num_steps):
             places = np.stack([source.random(config.batch_size) for source in sources])
             rows = torch.from_numpy(first + (places * count).astype(int))
             inputs = states[rows]
+            # Before there is noise, by which an absent object would seem to be there.
+            if self._positions:
+                half = config.batch_size // 2
+                moves = draw_moves(half, self._translation, moving)
+                inputs[:, :half] = translate(inputs[:, :half], moves, self._positions)
             if config.input_noise > 0:
                 noise = np.stack([source.standard_normal(shape, np.float32) for source in sources])
                 inputs += config.input_noise * torch.from_numpy(noise)

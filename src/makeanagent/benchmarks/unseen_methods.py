@@ -46,6 +46,7 @@ SETTINGS = {
     "selected": ("guidance", "num_tried"),
     "cloning": ("cloning",),
     "cloning_mean": ("cloning_from_mean",),
+    "cloning_moved": ("cloning", "guidance"),
     "regression": ("regression",),
     "retrieval_noise": ("retrieval_noise",),
 }
@@ -125,6 +126,7 @@ RIVALS = (
     "gaussian",
     "regression",
     "cloning_mean",
+    "cloning_moved",
     "shuffled",
 )
 
@@ -155,6 +157,12 @@ def build_rivals(
         "gaussian": lambda: LatentGaussian(generator, bank),
         "regression": lambda: Regression.train(generator, bank, config.regression, seed),
         "cloning_mean": lambda: Cloning(spec, config.cloning_from_mean, start=mean.cpu()),
+        "cloning_moved": lambda: Cloning(
+            spec,
+            config.cloning,
+            positions=generator.config.positions,
+            translation=config.guidance.translation,
+        ),
         "shuffled": lambda: Shuffled(generator, strangers),
     }
     return {name: cache(build) for name, build in builders.items()}

@@ -79,6 +79,7 @@ class Build:
             config,
             self.seed,
             self.num_steps,
+            suite.positions,
         )
         done = measure_progress(zoo, tasks, self.blocks)
         with (

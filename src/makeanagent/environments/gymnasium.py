@@ -74,10 +74,14 @@ class GymnasiumSuite:
     task_configs: tuple[GymnasiumTask, ...] = ()
     name: str = "gymnasium"
     "First part of the tasks' ids; for a suite in a file, the file's path."
+    positions: tuple[int, ...] = ()
+    """Where in an observation positions begin, x, y and z each, if moving all of them alike along x
+    and y leaves the right action as it is: generation then makes more of a demonstration."""
 
     def __post_init__(self) -> None:
         """Check that names differ."""
         object.__setattr__(self, "task_configs", tuple(self.task_configs))
+        object.__setattr__(self, "positions", tuple(self.positions))
         names = self.tasks()
         for name in names:
             if names.count(name) > 1:

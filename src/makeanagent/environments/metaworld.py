@@ -64,6 +64,8 @@ class MetaWorldSuite:
     """Meta-World's fifty tasks."""
 
     name: ClassVar[str] = "metaworld"
+    positions: ClassVar[tuple[int, ...]] = (0, 4, 11, 18, 22, 29, 36)
+    "Hand and two objects, the same a step before, and the goal; walls and table are not observed."
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:

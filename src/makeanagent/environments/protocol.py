@@ -55,6 +55,15 @@ class Suite(Protocol):
         """First part of the tasks' ids, such as `metaworld`."""
         ...
 
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where in an observation positions begin: x, y and z each, all in one frame.
+
+        Moving all of them alike along x and y must leave the right action as it is. None, where it
+        would not. A position of zeros is of an object that is not there.
+        """
+        ...
+
     def tasks(self) -> tuple[str, ...]:
         """Names of all tasks."""
         ...

@@ -5,8 +5,10 @@ demonstration's states. Several starts from the generator are tried for each pol
 stuck where actions saturate; the one that explains the demonstration best goes on. Departures from
 what was generated are penalised: maximum a posteriori under a Gaussian around it. The autoencoder's
 latents weigh parameters by the actions that they move, so that one unit means about as much in all
-of their dimensions. A part of the demonstration is held back, and says when to stop. No weight of
-any network is trained.
+of their dimensions. A part of the demonstration is held back, and says when to stop. Where it is
+known which observations are positions, each step is shown a second time at another place: one
+demonstration shows one layout, and the policy is wanted on others. No weight of any network is
+trained.
 
 Not in the paper: its generator sees a demonstration through its embedding alone.
 """
@@ -22,6 +24,7 @@ from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.translation import draw_moves, translate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,9 @@ class GuidanceConfig:
     explains its demonstration already is not made better by following the noise in it."""
     num_states: int = 96
     "Steps read of the demonstration, evenly over its length."
+    translation: float = 0.1
+    """Standard deviation of the moves along x and y by which steps are shown a second time, in the
+    unit of the positions; 0 for none."""
     leak: float = 0.02
     "Share of the action before squashing that the loss sees: a saturated one must not be stuck."
     loss_beta: float = 0.3
@@ -65,6 +71,8 @@ class GuidanceConfig:
         for name in ("step_size", "loss_beta", "action_limit"):
             if not getattr(self, name) > 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be above 0")
+        if not self.translation >= 0:
+            raise InputError(f"guidance: translation {self.translation}: must not be below 0")
         if self.num_states < _BLOCKS * self.block_steps:
             raise InputError(
                 f"guidance: num_states {self.num_states}: must be at least"
@@ -113,14 +121,21 @@ class DemonstratedSteps:
 
 
 def gather_steps(
-    groups: Sequence[Sequence[Trajectory]], config: GuidanceConfig, device: torch.device
+    groups: Sequence[Sequence[Trajectory]],
+    config: GuidanceConfig,
+    device: torch.device,
+    positions: Sequence[int] = (),
 ) -> DemonstratedSteps:
     """Read the steps of each policy's demonstrations, evenly over all of them.
+
+    Moved copies follow the steps as they were shown. Of these alone some are held back: they ask
+    whether what was learnt about a step elsewhere holds where it was shown.
 
     Args:
         groups: the demonstrations of each policy, `N` groups.
         config: how many steps, and which are held back.
         device: where to put them.
+        positions: where in an observation positions begin; without any, nothing is moved.
     """
     limit = config.action_limit
     states, actions = [], []
@@ -133,10 +148,17 @@ def gather_steps(
         actions.append(np.concatenate([t.actions[r] for t, r in zip(group, rows, strict=True)]))
     # Whole blocks, since neighbouring steps are all but equal: one alone would be known by them.
     block = torch.arange(config.num_states) // config.block_steps
+    shown = torch.from_numpy(np.stack(states)).float()
+    labels = torch.from_numpy(np.stack(actions)).float().clamp(-limit, limit)
+    held_back = block % _BLOCKS == _BLOCKS - 1
+    if positions and config.translation > 0:
+        # The same for every policy: none depends on what else is made with it.
+        moves = draw_moves(shown.shape[1], config.translation, torch.Generator().manual_seed(0))
+        shown = torch.cat([shown, translate(shown, moves, positions)], dim=1)
+        labels = labels.repeat(1, 2, 1)
+        held_back = torch.cat([held_back, torch.zeros_like(held_back)])
     return DemonstratedSteps(
-        states=torch.from_numpy(np.stack(states)).float().to(device),
-        actions=torch.from_numpy(np.stack(actions)).float().clamp(-limit, limit).to(device),
-        held_back=(block % _BLOCKS == _BLOCKS - 1).to(device),
+        states=shown.to(device), actions=labels.to(device), held_back=held_back.to(device)
     )
 
 

@@ -216,6 +216,7 @@ class TrainingRun:
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,
+                positions=self.zoo.positions,
             ),
             autoencoder=self.load_autoencoder(),
             embedding=self.load_behavior(),

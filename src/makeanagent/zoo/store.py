@@ -7,7 +7,7 @@ The JSON is written last: a shard without it does not count. `docs/formats.md` h
 
 import dataclasses
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,7 @@ class Zoo:
         self.header = header
         self.suite: str = header["suite"]
         self.spec = PolicySpec.from_dict(header["spec"])
+        self.positions = tuple(header.get("positions", ()))
 
     @classmethod
     def open(cls, folder: str | Path) -> "Zoo":
@@ -136,6 +137,7 @@ class Zoo:
         config: object,
         seed: int,
         num_steps: int = 60,
+        positions: Sequence[int] = (),
     ) -> "Zoo":
         """Begin a zoo, or go on with one that was begun with the same settings.
 
@@ -149,10 +151,18 @@ class Zoo:
             config: the recipe's settings, a dataclass.
             seed: of everything.
             num_steps: steps that each stored trajectory has at least.
+            positions: where in an observation positions begin (`Suite.positions`).
 
         Raises:
-            InputError: `folder` holds a zoo of other settings, or other files.
+            InputError: `folder` holds a zoo of other settings, or other files, or a position does
+                not fit into an observation.
         """
+        for start in positions:
+            if not 0 <= start <= spec.observation_dim - 3:
+                raise InputError(
+                    f"{suite}: positions: {start} must be 0 to {spec.observation_dim - 3}, as"
+                    f" observations hold {spec.observation_dim} numbers and a position three"
+                )
         header = {
             "schema_version": SCHEMA_VERSION,
             "suite": suite,
@@ -161,6 +171,7 @@ class Zoo:
             "config": as_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
             "seed": seed,
             "num_steps": num_steps,
+            "positions": list(positions),
         }
         if not (folder / "zoo.json").is_file():
             require_empty_folder(folder)
@@ -169,7 +180,8 @@ class Zoo:
             return cls(folder, header)
         zoo = cls.open(folder)
         for field, value in header.items():
-            if zoo.header.get(field) == value:
+            # Zoos from before there were positions may go on.
+            if zoo.header.get(field, value) == value:
                 continue
             unfinished = (*folder.glob(".*.partial"), *folder.glob(".*.training"))
             if zoo.shard_names() or unfinished:
