@@ -40,7 +40,7 @@ def demonstrate(policy, length: int = 90, seed: int = 0, noise: float = 0.0) -> 
     return Trajectory(
         observations=states,
         actions=actions + noise * rng.normal(size=actions.shape),
-        success=np.arange(length) > 70,
+        success=np.arange(length) == length - 1,
     )
 
 
@@ -212,6 +212,42 @@ def test_steps_are_shown_a_second_time_where_positions_are_known():
     assert not both.held_back[count:].any()
     still = gather_steps([[shown]], GuidanceConfig(translation=0.0), CPU, positions=(1,))
     assert still.states.shape[1] == count
+
+
+def test_few_of_the_steps_after_the_first_success_are_read():
+    rng = np.random.default_rng(0)
+    shown = Trajectory(
+        observations=rng.normal(size=(97, SPEC.observation_dim)),
+        actions=np.linspace(-0.9, 0.9, 96)[:, None].repeat(2, axis=1),
+        success=np.zeros(96, bool),
+    )
+    solved = replace(shown, success=np.arange(96) >= 23)
+    config = GuidanceConfig(num_states=96, weight_after_success=0.25)
+    unsolved, early = gather_steps([[shown], [solved]], config, CPU).actions[:, :, 0]
+    torch.testing.assert_close(unsolved, torch.linspace(-0.9, 0.9, 96))
+    # The step that solves the task counts in full; 72 that follow count as 18 of the first 24.
+    assert torch.isin(unsolved[:24], early).all()
+    assert (early <= unsolved[23]).sum() == pytest.approx(96 * 24 / 42, abs=1)
+    assert (early.diff() >= 0).all()
+
+
+def test_what_an_agent_does_after_its_success_hardly_leads_astray(generator):
+    """As in a replay buffer: the task is solved early, and noise follows."""
+    target = decode(generator.autoencoder, 2 * torch.randn(1, 2, 8))[0]
+    clean = demonstrate(target)
+    rng = np.random.default_rng(0)
+    late = np.arange(90)[:, None] > 45
+    spoilt = replace(
+        clean,
+        actions=np.where(late, rng.uniform(-1, 1, clean.actions.shape), clean.actions),
+        success=np.arange(90) > 44,
+    )
+    errors = []
+    for weight in (1.0, 0.05):
+        guidance = GuidanceConfig(weight_after_success=weight, min_gain=0.0)
+        policy = generator.generate(spoilt, 1, guidance=guidance)[0]
+        errors.append(np.abs(policy.act(clean.observations[:-1]) - clean.actions).mean())
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_a_generator_that_knows_positions_learns_for_other_places(generator):

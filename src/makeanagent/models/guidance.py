@@ -48,10 +48,13 @@ class GuidanceConfig:
     """Share by which the error on held-back steps must fall, or the policy stays as generated: what
     explains its demonstration already is not made better by following the noise in it."""
     num_states: int = 96
-    "Steps read of the demonstration, evenly over its length."
+    "Steps read of the demonstration, evenly over what they achieve."
     translation: float = 0.1
     """Standard deviation of the moves along x and y by which steps are shown a second time, in the
     unit of the positions; 0 for none."""
+    weight_after_success: float = 0.1
+    """Share in which steps after the first success are read, beside 1 of those before: they achieve
+    nothing more, and an agent that is still learning does there what it likes."""
     leak: float = 0.02
     "Share of the action before squashing that the loss sees: a saturated one must not be stuck."
     loss_beta: float = 0.3
@@ -71,8 +74,9 @@ class GuidanceConfig:
         for name in ("step_size", "loss_beta", "action_limit"):
             if not getattr(self, name) > 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be above 0")
-        if not self.translation >= 0:
-            raise InputError(f"guidance: translation {self.translation}: must not be below 0")
+        for name in ("translation", "weight_after_success"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"guidance: {name} {getattr(self, name)}: must not be below 0")
         if self.num_states < _BLOCKS * self.block_steps:
             raise InputError(
                 f"guidance: num_states {self.num_states}: must be at least"
@@ -126,7 +130,7 @@ def gather_steps(
     device: torch.device,
     positions: Sequence[int] = (),
 ) -> DemonstratedSteps:
-    """Read the steps of each policy's demonstrations, evenly over all of them.
+    """Read steps of each policy's demonstrations, as many of each.
 
     Moved copies follow the steps as they were shown. Of these alone some are held back: they ask
     whether what was learnt about a step elsewhere holds where it was shown.
@@ -141,7 +145,7 @@ def gather_steps(
     states, actions = [], []
     for group in groups:
         rows = [
-            np.linspace(0, len(trajectory) - 1, count).round().astype(int)
+            _pick_steps(trajectory, count, config.weight_after_success)
             for trajectory, count in zip(group, _share(config.num_states, len(group)), strict=True)
         ]
         states.append(np.concatenate([t.observations[r] for t, r in zip(group, rows, strict=True)]))
@@ -160,6 +164,15 @@ def gather_steps(
     return DemonstratedSteps(
         states=shown.to(device), actions=labels.to(device), held_back=held_back.to(device)
     )
+
+
+def _pick_steps(trajectory: Trajectory, count: int, weight_after_success: float) -> np.ndarray:
+    """Numbers of `count` steps in their order, each as often as its weight says."""
+    weights = np.ones(len(trajectory))
+    if trajectory.first_success is not None:
+        weights[trajectory.first_success :] = weight_after_success
+    reached = weights.cumsum() / weights.sum()
+    return np.searchsorted(reached, (np.arange(count) + 0.5) / count)
 
 
 def _share(total: int, parts: int) -> list[int]:
