@@ -12,6 +12,7 @@ from pages.tables import ROOT, count, describe, read, read_optional
 from pages.unseen import (
     METHODS,
     README_METHODS,
+    describe_known,
     read_unseen,
     write_breadth,
     write_methods,
@@ -64,7 +65,8 @@ def write_readme(page: str) -> str:
         short = {name: METHODS[name] for name in README_METHODS}
         parts.append(
             "`metaworld`, trained on the tasks outside the nine unseen ones; one demonstration,"
-            f" first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n{describe(unseen)}"
+            f" first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n"
+            f"{describe(unseen)}{describe_known(unseen)}"
         )
     text = "\n\n".join(parts)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"

@@ -13,6 +13,9 @@ def read_unseen() -> dict[str, Any] | None:
             unseen[name] = [part for part in known[name] if part["seen"]] + [
                 part for part in unseen[name] if not part["seen"]
             ]
+        settings = (part["config"]["methods"]["guidance"] for part in (unseen, known))
+        if len({str(sorted(each.items())) for each in settings}) > 1:
+            unseen["known_commit"] = known["provenance"]["git_commit"][:10]
     return unseen
 
 
@@ -23,6 +26,7 @@ METHODS = {
     "selected": "guided, top 5 of 100 by 5 rollouts on other layouts",
     "selected_best": "guided, best of 100 by 5 rollouts on other layouts",
     "cloning": "behaviour cloning from scratch",
+    "cloning_moved": "behaviour cloning from scratch, with the moves of guidance",
     "retrieval": "nearest prompt's zoo policy",
     "retrieval_noise": "nearest prompt's zoo policy, plus noise",
     "average_2": "average of the 2 nearest zoo policies",
@@ -33,7 +37,21 @@ METHODS = {
     "shuffled": "generated, no guidance, another task's prompt",
 }
 """Methods of `benchmark unseen` in the order of its tables."""
-README_METHODS = ("unguided", "guided", "ranked", "selected", "cloning", "retrieval")
+README_METHODS = (
+    "unguided",
+    "guided",
+    "ranked",
+    "selected",
+    "cloning",
+    "cloning_moved",
+    "retrieval",
+)
+
+
+def describe_known(result: dict[str, Any]) -> str:
+    """A note where seen tasks were measured with other settings of guidance."""
+    commit = result.get("known_commit")
+    return f" Seen tasks: commit `{commit}`, with earlier settings of guidance." if commit else ""
 
 
 def write_methods(result: dict[str, Any], methods: dict[str, str]) -> str:
@@ -112,7 +130,7 @@ IQM is the interquartile mean.
 
 Guided generation: {counted or "not measured"}.{cost}
 
-{describe_cells(result)}
+{describe_cells(result)}{describe_known(result)}
 
 ### Each unseen task
 
