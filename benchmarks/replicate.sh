@@ -12,9 +12,12 @@ make-an-agent zoo build --recipe sac --out runs/sac --tasks seen
 make-an-agent zoo build --recipe sac --out runs/sac_unseen --tasks unseen \
     --sac.num-steps 20000 --sac.num-checkpoints 160
 make-an-agent benchmark zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
+make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --sac.init-seed 7
+make-an-agent benchmark zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
-make-an-agent benchmark paper --zoo runs/zoo --sac-zoo runs/sac --unseen-zoo runs/zoo_unseen
+make-an-agent benchmark paper --zoo runs/zoo --sac-zoo runs/sac --sac-shared-zoo runs/sac_shared \
+    --unseen-zoo runs/zoo_unseen
 make-an-agent benchmark sac
 make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/distilled-0
 make-an-agent zoo build --out runs/zoo_all --tasks training

@@ -200,7 +200,10 @@ def _list_point(point: dict[str, Any]) -> list[str]:
 
 
 def write_sac(
-    zoo: dict[str, Any] | None, alignment: dict[str, Any] | None, sac: dict[str, Any] | None
+    zoo: dict[str, Any] | None,
+    shared: dict[str, Any] | None,
+    alignment: dict[str, Any] | None,
+    sac: dict[str, Any] | None,
 ) -> str:
     """The sections on the SAC zoo, alignment, and population SAC; empty without figures."""
     text = ""
@@ -214,6 +217,14 @@ Checkpoints of agents that have solved the one layout that they were trained on.
 {list_zoo(zoo)}
 
 Built in {zoo["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it. {describe(zoo)}
+
+"""
+    if shared is not None:
+        rates = [row["qualified_rate"] for row in shared["tasks"]]
+        fewest = min(row["num_policies"] for row in shared["tasks"])
+        text += f"""A second one, whose agents share their initial actor, has {fewest} or more policies
+of each of {len(rates)} tasks, of which {sum(rates) / len(rates):.2f} are qualified. Built in
+{shared["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it. {describe(shared)}
 
 """
     if alignment is not None:
@@ -257,6 +268,7 @@ def _mean(values: list[float]) -> str:
 def write_experiments(table4: dict[str, Any]) -> str:
     """All of the paper's experiments."""
     figures = write_figures(read_optional("figure5"), read_optional("figure7"))
-    sac = write_sac(read_optional("zoo_sac"), read_optional("alignment"), read_optional("sac"))
+    zoos = read_optional("zoo_sac"), read_optional("zoo_sac_shared")
+    sac = write_sac(*zoos, read_optional("alignment"), read_optional("sac"))
     bundled = write_bundled(read_optional("table4_expert"))
     return f"{write_table4(table4)}\n{figures}{sac}{bundled}"
