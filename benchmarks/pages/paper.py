@@ -224,7 +224,8 @@ Built in {zoo["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it
         fewest = min(row["num_policies"] for row in shared["tasks"])
         text += f"""A second one, whose agents share their initial actor, has {fewest} or more
 policies of each of {len(rates)} tasks, of which {sum(rates) / len(rates):.2f} are qualified.
-Built in {shared["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it. {describe(shared)}
+Built in {shared["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it.
+{describe(shared)}
 
 """
     if alignment is not None:
