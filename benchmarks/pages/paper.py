@@ -208,23 +208,21 @@ def write_sac(
     """The sections on the SAC zoo, alignment, and population SAC; empty without figures."""
     text = ""
     if zoo is not None:
-        rates = [row["qualified_rate"] for row in zoo["tasks"]]
         text += f"""## The SAC zoo, and what limits it
 
 Checkpoints of agents that have solved the one layout that they were trained on. On random layouts
-{sum(rates) / len(rates):.2f} of them are qualified: that is what a generator of them can learn.
+{_mean_qualified(zoo)} of them are qualified: that is what a generator of them can learn.
 
 {list_zoo(zoo)}
 
-Built in {zoo["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it. {describe(zoo)}
+Built in {_minutes(zoo)} minutes, while other jobs ran beside it. {describe(zoo)}
 
 """
     if shared is not None:
-        rates = [row["qualified_rate"] for row in shared["tasks"]]
         fewest = min(row["num_policies"] for row in shared["tasks"])
         text += f"""A second one, whose agents share their initial actor, has {fewest} or more
-policies of each of {len(rates)} tasks, of which {sum(rates) / len(rates):.2f} are qualified.
-Built in {shared["build_seconds"] / 60:.0f} minutes, while other jobs ran beside it.
+policies of each of {len(shared["tasks"])} tasks, of which {_mean_qualified(shared)} are qualified.
+Built in {_minutes(shared)} minutes, while other jobs ran beside it.
 {describe(shared)}
 
 """
@@ -260,6 +258,15 @@ on one core, at the sizes of the paper's agents (batch {speed["batch_size"]}), m
 
 """
     return text
+
+
+def _mean_qualified(zoo: dict[str, Any]) -> str:
+    rates = [row["qualified_rate"] for row in zoo["tasks"]]
+    return f"{sum(rates) / len(rates):.2f}"
+
+
+def _minutes(zoo: dict[str, Any]) -> str:
+    return f"{zoo['build_seconds'] / 60:.0f}"
 
 
 def _mean(values: list[float]) -> str:
