@@ -227,7 +227,12 @@ Built in {_minutes(shared)} minutes, while other jobs ran beside it.
 
 """
     if alignment is not None:
+        seeds = {name.rsplit("-", 1)[1] for name in alignment["generators_sha256"]}
         text += f"""### Independent, aligned, shared
+
+Generators of agents with beginnings of their own, of the same agents with their hidden units
+brought into one order (weight matching), and of agents that share their initial actor, with
+{count(len(seeds), "training seed")} each.
 
 {write_means(alignment)}
 

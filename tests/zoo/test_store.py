@@ -101,9 +101,10 @@ def test_positions_must_fit_into_an_observation(tmp_path, start):
     assert not (tmp_path / "zoo").exists()
 
 
-def test_a_zoo_from_before_there_were_positions_goes_on(zoo):
+def test_a_zoo_from_before_there_were_positions_goes_on_with_them(zoo):
     edit(zoo.folder / "zoo.json", positions=None)
-    assert create(zoo.folder, positions=(0,)).positions == ()
+    assert create(zoo.folder, positions=(0,)).positions == (0,)
+    assert Zoo.open(zoo.folder).positions == (0,)
 
 
 @SHARED_FOLDER
