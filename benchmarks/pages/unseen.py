@@ -13,8 +13,8 @@ def read_unseen() -> dict[str, Any] | None:
             unseen[name] = [part for part in known[name] if part["seen"]] + [
                 part for part in unseen[name] if not part["seen"]
             ]
-        settings = (part["config"]["methods"]["guidance"] for part in (unseen, known))
-        if len({str(sorted(each.items())) for each in settings}) > 1:
+        ours, theirs = (part["config"]["methods"]["guidance"] for part in (unseen, known))
+        if ours != theirs:
             unseen["known_commit"] = known["provenance"]["git_commit"][:10]
     return unseen
 

@@ -107,6 +107,13 @@ def test_a_zoo_from_before_there_were_positions_goes_on_with_them(zoo):
     assert Zoo.open(zoo.folder).positions == (0,)
 
 
+def test_a_zoo_that_refuses_other_settings_takes_no_positions_from_them(zoo):
+    edit(zoo.folder / "zoo.json", positions=None)
+    with pytest.raises(InputError, match="begun with seed"):
+        create(zoo.folder, seed=99, positions=(0,))
+    assert Zoo.open(zoo.folder).positions == ()
+
+
 @SHARED_FOLDER
 @given(
     num_policies=st.integers(1, 6),

@@ -179,13 +179,9 @@ class Zoo:
             write_json(folder / "zoo.json", header)
             return cls(folder, header)
         zoo = cls.open(folder)
-        if "positions" not in zoo.header:
-            # Begun before zoos noted them. They describe observations, and bear on no policy.
-            with zoo.adding():
-                write_json(folder / "zoo.json", zoo.header | {"positions": list(positions)})
-            zoo = cls.open(folder)
         for field, value in header.items():
-            if zoo.header.get(field) == value:
+            # Zoos from before there were positions may go on.
+            if zoo.header.get(field, value) == value:
                 continue
             unfinished = (*folder.glob(".*.partial"), *folder.glob(".*.training"))
             if zoo.shard_names() or unfinished:
@@ -196,6 +192,11 @@ class Zoo:
             with zoo.adding():
                 write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
             return cls(folder, header)
+        if "positions" not in zoo.header:
+            # They describe observations, and bear on no policy.
+            with zoo.adding():
+                write_json(folder / "zoo.json", zoo.header | {"positions": list(positions)})
+            zoo = cls.open(folder)
         return zoo
 
     def shard_names(self) -> list[str]:
