@@ -42,14 +42,11 @@ from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
+from makeanagent.trajectories.groups import Behavior, average_groups, group_prompts
 
 SCHEMA_VERSION = 1
-Behavior = Trajectory | Sequence[Trajectory]
-"""One demonstration, or several of one behaviour that prompt together."""
 _NOISE_SEED = 2**32
 """Added to a seed, so that noise on conditions is another than that of the diffusion."""
-_TOGETHER = 32
-"""Policies that are guided or tried on demonstrations at once: more would leave the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,19 +161,22 @@ class MakeAnAgent(nn.Module):
                 into a sequence of their own.
             num_policies: policies in all; by default one for each prompt.
             seed: of the diffusion's initial noise; the same seed gives the same policies.
-            guidance: pull every policy towards its demonstration's own actions; without it, the
-                embedding is all that a policy knows of its demonstration.
+            guidance: pull policies towards their demonstration's own actions, but for those whose
+                demonstration the generator knows well; without it, the embedding is all that a
+                policy knows of its demonstration.
 
         Raises:
             InputError: a demonstration has another width than the generator's environments, or is
                 too short.
         """
         groups, rows = group_prompts(prompts, num_policies)
-        condition = self._condition(groups)[rows]
-        if guidance is None:
-            latents = self._sample(condition, seed)
-        else:
-            latents = self._guide(groups, rows, condition, seed, guidance)
+        parts = self._embed_groups(groups)
+        condition = average_groups(parts)[rows]
+        latents = self._sample(condition, seed)
+        if guidance is not None:
+            new = torch.nonzero(~self._know(parts, guidance)[rows])[:, 0].cpu()
+            if len(new):
+                latents[new] = self._guide(groups, rows, condition, new, seed, guidance)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
@@ -190,30 +190,48 @@ class MakeAnAgent(nn.Module):
             torch.Generator().manual_seed(seed),
         )
 
+    def _know(self, parts: Sequence[torch.Tensor], guidance: GuidanceConfig) -> torch.Tensor:
+        """Which groups' demonstrations, on the mean, lie near training prompts; bool `[M]`.
+
+        Args:
+            parts: each group's conditions `[J, C]`.
+            guidance: how near.
+        """
+        if self.familiarity is None:
+            return torch.zeros(len(parts), dtype=torch.bool, device=parts[0].device)
+        # A condition's scale is 1 in each of its dimensions.
+        limit = guidance.known_distance * parts[0].shape[1] ** 0.5
+        distance = average_groups([self.familiarity.measure_distance(part) for part in parts])
+        return distance < limit
+
     def _guide(
         self,
         groups: Sequence[Sequence[Trajectory]],
         rows: torch.Tensor,
         condition: torch.Tensor,
+        picked: torch.Tensor,
         seed: int,
         guidance: GuidanceConfig,
     ) -> torch.Tensor:
-        """Guided latents `[N, G, D]` for conditions `[N, C]` of the prompts `rows` `[N]`."""
+        """Guided latents `[P, G, D]`.
+
+        Args:
+            groups: the demonstrations, M groups.
+            rows: int `[N]`: the group of each policy.
+            condition: `[N, C]`.
+            picked: int `[P]`: policies to be guided; the others take part in drawing the noise, so
+                that none depends on which they are.
+            seed: of the noise.
+            guidance: how far, and how.
+        """
         repeated = condition.repeat(guidance.num_starts, 1)
         source = torch.Generator().manual_seed(seed + _NOISE_SEED)
         noise = torch.randn(repeated.shape, generator=source).to(repeated)
         noise[: len(groups)] = 0
         drawn = self._sample(repeated + guidance.condition_noise * noise, seed)
-        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
+        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)[picked]
         steps = gather_steps(groups, guidance, condition.device, self.config.positions)
-        return torch.cat(
-            [
-                guide_latents(self.autoencoder, part, steps[part_rows], guidance)
-                for part, part_rows in zip(
-                    starts.split(_TOGETHER), rows.split(_TOGETHER), strict=True
-                )
-            ]
-        )
+        return guide_latents(self.autoencoder, starts, steps[rows[picked]], guidance)
 
     @torch.no_grad()
     def predict_success(
@@ -232,16 +250,11 @@ class MakeAnAgent(nn.Module):
         """
         predictor = self.require_predictor()
         groups, rows = group_prompts(prompts, len(policies))
-        condition, config = self._condition(groups), GuidanceConfig()
+        condition, config = average_groups(self._embed_groups(groups)), GuidanceConfig()
         steps = gather_steps(groups, config, condition.device)
-        parts = [
-            measure_evidence(PolicyBatch(part, policies.spec), steps[part_rows], config)
-            for part, part_rows in zip(
-                policies.parameters.split(_TOGETHER), rows.split(_TOGETHER), strict=True
-            )
-        ]
+        evidence = measure_evidence(policies, steps[rows], config)
         return predictor.predict(
-            policies.parameters, condition[rows], torch.cat(parts), rows.to(condition.device)
+            policies.parameters, condition[rows], evidence, rows.to(condition.device)
         )
 
     def require_predictor(self) -> SuccessPredictor:
@@ -280,11 +293,10 @@ class MakeAnAgent(nn.Module):
         """
         return self.embedding.condition(*self._read(prompts), self.config.condition)
 
-    def _condition(self, groups: Sequence[Sequence[Trajectory]]) -> torch.Tensor:
-        """Conditions `[M, C]` of groups of demonstrations, in which each says as much."""
+    def _embed_groups(self, groups: Sequence[Sequence[Trajectory]]) -> tuple[torch.Tensor, ...]:
+        """Conditions `[J, C]` of each group's J demonstrations."""
         embedded = self.embed([prompt for group in groups for prompt in group])
-        parts = embedded.split([len(group) for group in groups])
-        return torch.stack([part.mean(dim=0) for part in parts])
+        return embedded.split([len(group) for group in groups])
 
     def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
         """Behaviour `[M, behavior_dim]` and outcome `[M, outcome_dim]` of demonstrations."""
@@ -375,21 +387,3 @@ class MakeAnAgent(nn.Module):
             self.save_pretrained(folder)
             api.create_repo(repo_id, private=private, exist_ok=True)
             return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
-
-
-def group_prompts(
-    prompts: Trajectory | Sequence[Behavior], num_policies: int | None
-) -> tuple[list[list[Trajectory]], torch.Tensor]:
-    """The demonstrations behind each of M prompts, and each policy's prompt, int `[N]`.
-
-    Raises:
-        InputError: there is no demonstration, or no policy is asked for.
-    """
-    prompts = [prompts] if isinstance(prompts, Trajectory) else list(prompts)
-    groups = [[item] if isinstance(item, Trajectory) else list(item) for item in prompts]
-    if not groups or not all(groups):
-        raise InputError("generate: no demonstration given")
-    num_policies = len(groups) if num_policies is None else num_policies
-    if num_policies < 1:
-        raise InputError(f"generate: {num_policies} policies asked for; at least 1 is needed")
-    return groups, torch.arange(num_policies) % len(groups)

@@ -187,7 +187,7 @@ def test_it_is_small_and_of_sizes_known_before_the_fit():
     widths = {"observation_dim": 39, "action_dim": 4}
     tensors = build(condition_dim=256, widths=widths).state_dict().values()
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
-    assert sum(tensor.nbytes for tensor in tensors) < 1_000_000
+    assert sum(tensor.nbytes for tensor in tensors) < 5_000_000
 
 
 def test_nothing_is_unfamiliar_before_the_fit():

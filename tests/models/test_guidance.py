@@ -11,6 +11,7 @@ from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import (
     GuidanceConfig,
     gather_steps,
@@ -51,7 +52,7 @@ def decode(autoencoder, latents) -> PolicyBatch:
 def error_of(autoencoder, latents, trajectories, rows=None) -> torch.Tensor:
     steps = gather_steps([[item] for item in trajectories], SHORT, CPU)
     rows = steps.held_back if rows is None else rows
-    return steps.measure_errors(decode(autoencoder, latents), rows, SHORT.loss_beta)
+    return steps.pick(rows).measure_errors(decode(autoencoder, latents), SHORT.loss_beta)
 
 
 def test_it_finds_a_policy_of_the_latent_space_from_what_it_does(autoencoder):
@@ -275,8 +276,8 @@ def test_guided_policies_explain_the_demonstration_better(generator):
     steps = gather_steps([[prompt]], SHORT, CPU)[torch.zeros(5, dtype=torch.long)]
     plain = generator.generate(prompt, 5)
     guided = generator.generate(prompt, 5, guidance=GuidanceConfig())
-    rows = steps.held_back
-    before, after = (steps.measure_errors(item, rows, 0.3) for item in (plain, guided))
+    held_back = steps.pick(steps.held_back)
+    before, after = (held_back.measure_errors(item, 0.3) for item in (plain, guided))
     assert (after <= before).all()
     assert after.mean() < 0.7 * before.mean()
 
@@ -288,6 +289,35 @@ def test_a_prompts_later_candidates_begin_elsewhere(generator):
     guided = generator.generate(prompt, 3, seed=4, guidance=barely).parameters
     torch.testing.assert_close(guided[0], plain[0], atol=1e-4, rtol=1e-4)
     assert (guided[1:] - plain[1:]).abs().amax() > 1e-2
+
+
+def test_a_prompt_like_the_training_prompts_is_left_as_generated(generator):
+    """And guides neither its neighbours nor a group of which it is but a part."""
+    policies = decode(generator.autoencoder, torch.randn(2, 2, 8))
+    known, new = (demonstrate(p, seed=s) for s, p in enumerate(policies))
+    config = replace(generator.config, familiarity=FamiliarityConfig(bank_size=3))
+    knowing = MakeAnAgent(config)
+    knowing.load_state_dict(generator.state_dict(), strict=False)
+    knowing.familiarity.bank.copy_(generator.embed([known]).expand(3, -1))
+    assert knowing.familiarity.measure_distance(generator.embed([new])) > 0.2 * 8**0.5
+    guidance = GuidanceConfig(num_steps=30, min_gain=0.0, known_distance=0.1)
+
+    plain = generator.generate([known, new], 4).parameters
+    guided = generator.generate([known, new], 4, guidance=guidance).parameters
+    mixed = knowing.generate([known, new], 4, guidance=guidance).parameters
+    assert torch.equal(mixed[0::2], plain[0::2])
+    torch.testing.assert_close(mixed[1::2], guided[1::2], atol=1e-5, rtol=1e-4)
+    assert (guided - plain)[2].abs().max() > 1e-3
+
+    together = [[known, new, new]]
+    torch.testing.assert_close(
+        knowing.generate(together, 1, guidance=guidance).parameters,
+        generator.generate(together, 1, guidance=guidance).parameters,
+    )
+    everything = replace(guidance, known_distance=0.0)
+    torch.testing.assert_close(
+        knowing.generate([known, new], 4, guidance=everything).parameters, guided
+    )
 
 
 def test_demonstrations_of_one_behaviour_prompt_together(generator):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.tiny_zoo import TASKS
 
+from makeanagent.artifacts import read_json, write_json
 from makeanagent.environments import find_suite
 from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
@@ -90,6 +91,18 @@ def test_a_killed_run_goes_on(zoo, tmp_path):
     assert play(zoo, tmp_path) == pytest.approx(1.0)
     assert first.read_bytes() == before
     assert second.stat().st_mtime_ns == kept
+
+
+def test_candidates_of_other_settings_are_played_again(zoo, tmp_path):
+    play(zoo, tmp_path)
+    path = tmp_path / f"{TASKS[0]}.safetensors"
+    before = path.read_bytes()
+    settings = read_json(tmp_path / "settings.json")
+    settings["guidance"]["num_steps"] += 1
+    write_json(tmp_path / "settings.json", settings)
+    path.write_bytes(b"of another guidance")
+    assert play(zoo, tmp_path) == pytest.approx(1.0)
+    assert path.read_bytes() == before
 
 
 def test_a_predictor_needs_its_stages_and_three_tasks(zoo, tmp_path):

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from makeanagent.generator import group_prompts
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.groups import group_prompts
 
 
 class PolicyGenerator(Protocol):

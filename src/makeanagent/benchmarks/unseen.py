@@ -24,7 +24,7 @@ from makeanagent.benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
 from makeanagent.benchmarks.unseen_methods import (
     CORE,
     CURVES,
-    RANKED,
+    READERS,
     RIVALS,
     SELECTED,
     SETTINGS,
@@ -209,8 +209,9 @@ def read_cell(
 def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
     """What a cell's numbers depend on."""
     settings = asdict(config.methods)
+    left_out = tuple(part for part, readers in READERS.items() if cell.method not in readers)
     return {
-        "weights_sha256": _hash_weights(generator, cell.method == RANKED),
+        "weights_sha256": _hash_weights(generator, left_out),
         "num_prompts": config.num_prompts,
         "layouts_per_policy": config.layouts_per_policy,
         "num_chosen": config.num_chosen,
@@ -219,11 +220,11 @@ def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -
 
 
 @lru_cache(maxsize=16)
-def _hash_weights(generator: MakeAnAgent, with_predictor: bool) -> str:
-    """SHA-256 of the weights in use: a predictor may join a generator whose cells are there."""
+def _hash_weights(generator: MakeAnAgent, left_out: tuple[str, ...]) -> str:
+    """SHA-256 of the weights in use: parts may join a generator whose cells are there."""
     digest = sha256()
     for name, tensor in generator.state_dict().items():
-        if with_predictor or not name.startswith("predictor."):
+        if name.split(".")[0] not in left_out:
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 

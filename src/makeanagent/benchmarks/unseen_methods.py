@@ -116,6 +116,8 @@ CORE: dict[str, Method] = {
     "cloning": make_cloned,
     SELECTED: make_tried,
 }
+READERS = {"familiarity": ("guided", RANKED, SELECTED), "predictor": (RANKED,)}
+"""Parts that may join a generator later, and the methods whose policies depend on them."""
 CURVES = ("guided", "cloning")
 """Methods that are followed over numbers of demonstrations and over action noise."""
 RIVALS = (

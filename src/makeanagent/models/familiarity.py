@@ -15,9 +15,10 @@ class FamiliarityConfig:
 
     num_components: int = 32
     "Principal components of the normalised prompts."
-    bank_size: int = 256
-    "Conditions of training prompts that are kept."
-    max_prompts: int = 2_000
+    bank_size: int = 4_096
+    """Conditions of training prompts that are kept, some twice where there are fewer. With six of
+    each task, half of a known task's new demonstrations lie as far off as those of new tasks."""
+    max_prompts: int = 4_096
     "Prompts that are fitted at most, evenly over the tasks."
     num_folds: int = 10
     "Fits at most that leave tasks out to find the threshold."
@@ -40,7 +41,7 @@ class FamiliarityScores:
 
 
 class Familiarity(nn.Module):
-    """A closed-form picture of the training prompts; all of it is buffers, a few hundred kB.
+    """A closed-form picture of the training prompts; all of it is buffers, a few MB.
 
     Three parts see different faults. The distance in the embedding is blind to much: even noise
     lands on the embedding's sphere, no farther from the known than a new task does. The
@@ -150,6 +151,11 @@ class Familiarity(nn.Module):
             dynamics=dynamics,
         )
 
+    @torch.no_grad()
+    def measure_distance(self, condition: Tensor) -> Tensor:
+        """Distance `[N]` from conditions `[N, C]` to the nearest known one."""
+        return torch.cdist(condition, self.bank).amin(dim=1)
+
     def _fit_parts(self, behavior: Tensor, outcome: Tensor, condition: Tensor) -> None:
         self.bank.copy_(condition[_spread(len(condition), len(self.bank), condition.device)])
 
@@ -180,8 +186,7 @@ class Familiarity(nn.Module):
 
     def _measure(self, behavior: Tensor, outcome: Tensor, condition: Tensor) -> Tensor:
         """Distance, reconstruction and dynamics `[N, 3]`, in units of their own."""
-        distance = torch.cdist(condition, self.bank).amin(dim=1)
-
+        distance = self.measure_distance(condition)
         normalised = (torch.cat([behavior, outcome], dim=1) - self.mean) / self.std
         error = normalised - normalised @ self.components @ self.components.T
         # Saturates at one standard deviation: a new task may be far off in a few inputs, such as

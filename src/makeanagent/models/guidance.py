@@ -35,7 +35,7 @@ class GuidanceConfig:
     "Latents generated for each policy; the best one goes on."
     explore_steps: int = 30
     "Gradient steps of every start."
-    num_steps: int = 80
+    num_steps: int = 60
     "Gradient steps after that, of the best start, at most."
     step_size: float = 0.03
     "First step in each dimension; Rprop lengthens and shortens it."
@@ -47,6 +47,10 @@ class GuidanceConfig:
     min_gain: float = 0.5
     """Share by which the error on held-back steps must fall, or the policy stays as generated: what
     explains its demonstration already is not made better by following the noise in it."""
+    known_distance: float = 0.2
+    """Root mean square distance, in the embedding, from a prompt to a training prompt within which
+    its policies stay as generated: of a task that the generator knows, it knows more than one
+    demonstration says. 0 guides all."""
     num_states: int = 96
     "Steps read of the demonstration, evenly over what they achieve."
     translation: float = 0.1
@@ -74,7 +78,7 @@ class GuidanceConfig:
         for name in ("step_size", "loss_beta", "action_limit"):
             if not getattr(self, name) > 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be above 0")
-        for name in ("translation", "weight_after_success"):
+        for name in ("known_distance", "translation", "weight_after_success"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must not be below 0")
         if self.num_states < _BLOCKS * self.block_steps:
@@ -86,6 +90,8 @@ class GuidanceConfig:
 
 _BLOCKS = 8
 """Blocks of steps, of which the last one is held back, by turns."""
+_TOGETHER = 32
+"""Policies that are guided or tried on demonstrations at once: more would leave the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,21 +111,26 @@ class DemonstratedSteps:
             states=self.states[rows], actions=self.actions[rows], held_back=self.held_back
         )
 
-    def measure_errors(
-        self, policies: PolicyBatch, rows: Tensor, beta: float, leak: float = 0.0
-    ) -> Tensor:
-        """Mean smooth L1 error `[N]` of the policies' actions on the steps picked by `rows`.
+    def pick(self, rows: Tensor) -> "DemonstratedSteps":
+        """The steps picked by `rows`, bool `[S]`."""
+        return DemonstratedSteps(
+            states=self.states[:, rows],
+            actions=self.actions[:, rows],
+            held_back=self.held_back[rows],
+        )
+
+    def measure_errors(self, policies: PolicyBatch, beta: float, leak: float = 0.0) -> Tensor:
+        """Mean smooth L1 error `[N]` of N policies' actions.
 
         Args:
             policies: N of them.
-            rows: bool `[S]`.
             beta: error from which it grows linearly.
             leak: share of the action before squashing that is added.
         """
-        mean, _ = policies.forward(self.states[:, rows])
+        mean, _ = policies.forward(self.states)
         actions = mean.tanh() if policies.spec.squash == "tanh" else mean
         error = nn.functional.smooth_l1_loss(
-            actions + leak * mean, self.actions[:, rows], reduction="none", beta=beta
+            actions + leak * mean, self.actions, reduction="none", beta=beta
         )
         return error.mean(dim=(1, 2))
 
@@ -194,24 +205,34 @@ def guide_latents(
         steps: what was demonstrated to each policy.
         config: rates and weights.
     """
+    parts = torch.arange(len(starts), device=starts.device).split(_TOGETHER)
+    return torch.cat(
+        [_guide_together(autoencoder, starts[part], steps[part], config) for part in parts]
+    )
+
+
+def _guide_together(
+    autoencoder: ParameterAutoencoder,
+    starts: Tensor,
+    steps: DemonstratedSteps,
+    config: GuidanceConfig,
+) -> Tensor:
+    """As `guide_latents`, all at once."""
     num_policies, num_starts = starts.shape[:2]
     latents = starts.flatten(0, 1)
     if num_starts > 1:
         owner = torch.arange(num_policies).repeat_interleave(num_starts)
         tried = steps[owner.to(latents.device)]
         latents = _descend(autoencoder, latents, tried, config.explore_steps, config)
-        everything = torch.ones_like(steps.held_back)
         policies = PolicyBatch(autoencoder.decode(latents), autoencoder.spec)
-        error = tried.measure_errors(policies, everything, config.loss_beta)
+        error = tried.measure_errors(policies, config.loss_beta)
         best = error.view(num_policies, num_starts).argmin(dim=1)
         latents = latents.unflatten(0, (num_policies, num_starts))[range(num_policies), best]
     latents = _descend(autoencoder, latents, steps, config.num_steps, config)
-    generated = starts[:, 0]
+    generated, held_back = starts[:, 0], steps.pick(steps.held_back)
     before, after = (
-        steps.measure_errors(
-            PolicyBatch(autoencoder.decode(each), autoencoder.spec),
-            steps.held_back,
-            config.loss_beta,
+        held_back.measure_errors(
+            PolicyBatch(autoencoder.decode(each), autoencoder.spec), config.loss_beta
         )
         for each in (generated, latents)
     )
@@ -231,7 +252,8 @@ def _descend(
     Of the iterates that are looked at, the first one included, each policy keeps the one with the
     smallest error on the steps that were held back.
     """
-    spec, beta, held_back = autoencoder.spec, config.loss_beta, steps.held_back
+    spec, beta = autoencoder.spec, config.loss_beta
+    shown, held_back = steps.pick(~steps.held_back), steps.pick(steps.held_back)
     best, best_error = latents, torch.full((len(latents),), torch.inf, device=latents.device)
     with torch.enable_grad():
         shift = torch.zeros_like(latents).requires_grad_()
@@ -243,13 +265,13 @@ def _descend(
             policies = PolicyBatch(autoencoder.decode(moved), spec)
             if step % config.check_steps == 0 or step == num_steps:
                 with torch.no_grad():
-                    error = steps.measure_errors(policies, held_back, beta)
+                    error = held_back.measure_errors(policies, beta)
                     better = error < best_error
                     best_error = torch.where(better, error, best_error)
                     best = torch.where(better[:, None, None], moved, best)
             if step == num_steps:
                 break
-            error = steps.measure_errors(policies, ~held_back, beta, config.leak)
+            error = shown.measure_errors(policies, beta, config.leak)
             departure = shift.square().sum(dim=(1, 2))
             # Summed over policies: each one's gradient is its own, whatever their number.
             loss = (error + config.prior_weight * departure).sum()
@@ -272,8 +294,12 @@ def measure_evidence(
     Mean action error of all steps, of those held back, and of the worst block of steps: a policy
     that gets one phase of the behaviour wrong fails, however good it is elsewhere.
     """
+    actions = [
+        PolicyBatch(policies.parameters[part], policies.spec).act(steps.states[part])
+        for part in torch.arange(len(policies)).split(_TOGETHER)
+    ]
     error = nn.functional.smooth_l1_loss(
-        policies.act(steps.states), steps.actions, reduction="none", beta=config.loss_beta
+        torch.cat(actions), steps.actions, reduction="none", beta=config.loss_beta
     ).mean(dim=2)
     num_blocks = error.shape[1] // config.block_steps
     blocks = error[:, : num_blocks * config.block_steps].unflatten(1, (num_blocks, -1)).mean(dim=2)

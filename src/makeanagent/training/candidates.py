@@ -7,7 +7,7 @@ demonstrations of the fold's, and what it generates is played on validation layo
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from makeanagent.artifacts import read_tensors, write_tensors
+from makeanagent.artifacts import as_json, read_json, read_tensors, write_json, write_tensors
 from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import score_policies
@@ -74,6 +74,8 @@ def play_candidates(
 ) -> None:
     """Fill the files `<task>.safetensors` that are missing in `folder`.
 
+    Those of other settings are made again.
+
     Args:
         pool: worker processes.
         suite: the environments.
@@ -91,6 +93,7 @@ def play_candidates(
         diffusion=replace(training.diffusion, num_steps=config.num_steps, action_weight=0.0),
     )
     folds = split_tasks(tasks, config.num_folds)
+    _forget_others(folder, {"candidates": asdict(config), "guidance": asdict(GuidanceConfig())})
     share = 1 / len(tasks)
     for number, fold in enumerate(folds):
         missing = [task for task in fold if not (folder / f"{task}.safetensors").is_file()]
@@ -108,6 +111,15 @@ def play_candidates(
             arrays = _play(pool, suite, task, generator, prompts, config)
             write_tensors(folder / f"{task}.safetensors", arrays)
             on_progress(share, f"candidates: {task}")
+
+
+def _forget_others(folder: Path, settings: dict[str, Any]) -> None:
+    """Remove candidates that were played with other settings than these."""
+    path, settings = folder / "settings.json", as_json(settings)
+    if not path.is_file() or read_json(path) != settings:
+        for candidates in folder.glob("*.safetensors"):
+            candidates.unlink()
+        write_json(path, settings)
 
 
 def pick_demonstrations(
