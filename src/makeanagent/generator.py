@@ -30,14 +30,9 @@ from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencod
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
 from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample_latents
+from makeanagent.models.evidence import EVIDENCE_DIM, gather_evidence
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig, FamiliarityScores
-from makeanagent.models.guidance import (
-    EVIDENCE_DIM,
-    GuidanceConfig,
-    gather_steps,
-    guide_latents,
-    measure_evidence,
-)
+from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
 from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
@@ -250,9 +245,8 @@ class MakeAnAgent(nn.Module):
         """
         predictor = self.require_predictor()
         groups, rows = group_prompts(prompts, len(policies))
-        condition, config = average_groups(self._embed_groups(groups)), GuidanceConfig()
-        steps = gather_steps(groups, config, condition.device)
-        evidence = measure_evidence(policies, steps[rows], config)
+        condition = average_groups(self._embed_groups(groups))
+        evidence = gather_evidence(policies, groups, rows, self.config.positions)
         return predictor.predict(
             policies.parameters, condition[rows], evidence, rows.to(condition.device)
         )

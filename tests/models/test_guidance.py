@@ -16,7 +16,6 @@ from makeanagent.models.guidance import (
     GuidanceConfig,
     gather_steps,
     guide_latents,
-    measure_evidence,
 )
 from makeanagent.policies import PolicySpec
 from makeanagent.policies.batch import PolicyBatch
@@ -159,14 +158,6 @@ def test_steps_come_from_all_demonstrations_of_a_group(autoencoder):
     from_first = (steps.states[0][:, None] == known).all(dim=2).any(dim=1).sum()
     assert from_first == 48
     assert steps.held_back.sum() == 12
-
-
-def test_evidence_is_lowest_for_the_policy_that_was_demonstrated(autoencoder):
-    policies = decode(autoencoder, torch.randn(4, 2, 8))
-    steps = gather_steps([[demonstrate(policies[2])]], SHORT, CPU)
-    evidence = measure_evidence(policies, steps[torch.zeros(4, dtype=torch.long)], SHORT)
-    assert evidence.shape == (4, 3)
-    assert (evidence.argmin(dim=0) == 2).all()
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class GuidanceConfig:
 _BLOCKS = 8
 """Blocks of steps, of which the last one is held back, by turns."""
 _TOGETHER = 32
-"""Policies that are guided or tried on demonstrations at once: more would leave the cache."""
+"""Policies that are guided at once: more would leave the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,29 +279,3 @@ def _descend(
             loss.backward()
             optimizer.step()
     return best.detach()
-
-
-EVIDENCE_DIM = 3
-"""Numbers that `measure_evidence` gives for each policy."""
-
-
-@torch.no_grad()
-def measure_evidence(
-    policies: PolicyBatch, steps: DemonstratedSteps, config: GuidanceConfig
-) -> Tensor:
-    """How badly policies explain their demonstrations, `[N, 3]`, as logarithms.
-
-    Mean action error of all steps, of those held back, and of the worst block of steps: a policy
-    that gets one phase of the behaviour wrong fails, however good it is elsewhere.
-    """
-    actions = [
-        PolicyBatch(policies.parameters[part], policies.spec).act(steps.states[part])
-        for part in torch.arange(len(policies)).split(_TOGETHER)
-    ]
-    error = nn.functional.smooth_l1_loss(
-        torch.cat(actions), steps.actions, reduction="none", beta=config.loss_beta
-    ).mean(dim=2)
-    num_blocks = error.shape[1] // config.block_steps
-    blocks = error[:, : num_blocks * config.block_steps].unflatten(1, (num_blocks, -1)).mean(dim=2)
-    parts = (error.mean(dim=1), error[:, steps.held_back].mean(dim=1), blocks.amax(dim=1))
-    return torch.stack(parts, dim=1).clamp(min=1e-4).log()

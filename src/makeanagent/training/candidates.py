@@ -20,7 +20,9 @@ from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import MakeAnAgent
-from makeanagent.models.guidance import GuidanceConfig, gather_steps, measure_evidence
+from makeanagent.models.evidence import gather_evidence
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.policies.batch import PolicyBatch
 from makeanagent.training.config import TrainingConfig
 from makeanagent.training.predictor import RankingData
 from makeanagent.training.run import STAGES, TrainingRun
@@ -150,19 +152,14 @@ def _play(
     prompts: list[Trajectory],
     config: CandidateConfig,
 ) -> dict[str, np.ndarray]:
-    guidance = GuidanceConfig()
     count = len(prompts) * config.num_candidates
-    policies = generator.generate(prompts, count, guidance=guidance)
-    prompt = np.arange(count) % len(prompts)
-    steps = gather_steps([[item] for item in prompts], guidance, torch.device("cpu"))
-    evidence = measure_evidence(policies, steps[torch.from_numpy(prompt)], guidance)
+    policies = generator.generate(prompts, count, guidance=GuidanceConfig())
     where = layouts.VALIDATION[: config.num_layouts]
     parameters = policies.parameters.cpu().numpy()
     success = score_policies(pool, suite, task, parameters, policies.spec, where).success
     return {
         "parameters": parameters.astype(np.float16),
-        "evidence": evidence.numpy(),
-        "prompt": prompt,
+        "prompt": np.arange(count) % len(prompts),
         "successes": success.sum(axis=1),
         "trials": np.full(count, success.shape[1]),
     }
@@ -176,7 +173,10 @@ def load_candidates(
     training: TrainingConfig,
     config: CandidateConfig,
 ) -> RankingData:
-    """What `play_candidates` wrote, with prompts as the final generator embeds them."""
+    """What `play_candidates` wrote, with prompts as the final generator embeds them.
+
+    The evidence is gathered here: other evidence asks for no other rollouts.
+    """
     columns: dict[str, list[Tensor]] = {
         name: []
         for name in ("parameters", "evidence", "prompt", "successes", "trials", "task")
@@ -190,6 +190,11 @@ def load_candidates(
         columns["states"].append(torch.from_numpy(states))
         columns["state_task"].append(torch.full((len(states),), label))
         columns["condition"].append(generator.embed(prompts).cpu()[arrays["prompt"]])
-        for name, array in arrays.items():
-            columns[name].append(torch.from_numpy(array))
+        for name in ("parameters", "prompt", "successes", "trials"):
+            columns[name].append(torch.from_numpy(arrays[name]))
+        policies = PolicyBatch(columns["parameters"][-1].float(), zoo.spec)
+        groups, rows = [[item] for item in prompts], columns["prompt"][-1]
+        columns["evidence"].append(
+            gather_evidence(policies, groups, rows, generator.config.positions)
+        )
     return RankingData(spec=zoo.spec, **{name: torch.cat(parts) for name, parts in columns.items()})

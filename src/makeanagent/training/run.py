@@ -22,8 +22,8 @@ from makeanagent.errors import InputError
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.models.evidence import EVIDENCE_DIM
 from makeanagent.models.familiarity import FamiliarityConfig
-from makeanagent.models.guidance import EVIDENCE_DIM
 from makeanagent.models.predictor import SuccessPredictor
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
