@@ -29,13 +29,14 @@ class SuccessPredictor(nn.Module):
 
     A fingerprint is a policy's actions on learned probe states (Harb et al. 2020, arXiv 2002.11833;
     Faccio et al. 2022, arXiv 2207.01566). A policy is compared with the other candidates of its
-    prompt: what tells good from bad on a new task is how a candidate departs from their consensus,
-    while the actions themselves mostly tell the tasks apart. Its distance from that consensus
-    joins the evidence, and all of it enters twice, as the prompt's mean and as the departure from
-    it (Mundlak 1978), since what ranks the candidates of a prompt need not rank prompts.
+    prompt: its distance from their consensus joins the evidence, and all of it enters twice, as the
+    prompt's mean and as the departure from it (Mundlak 1978), since what ranks the candidates of a
+    prompt need not rank prompts.
 
     The logit is a logistic regression on these scalars, which is what carries over to new tasks,
-    plus a small MLP that begins at 0.
+    plus a small MLP that begins at 0. It reads the prompt, the consensus and the means alone, and
+    says how likely its candidates are to succeed: which actions are the better ones does not carry
+    over from task to task, and where it saw the candidates' departures it ranked them worse.
 
     Args:
         spec: the policies' layers.
@@ -63,17 +64,17 @@ class SuccessPredictor(nn.Module):
         config = config or PredictorConfig()
         self.spec, self.config = spec, config
         fingerprint_dim = config.num_probes * spec.action_dim
-        # Within and between prompts, of the evidence and of the distance from the consensus.
-        scalar_dim = 2 * (evidence_dim + 1)
+        # The evidence and the distance from the consensus.
+        scalar_dim = evidence_dim + 1
         hidden = config.hidden_dim
         self.probes = nn.Parameter(torch.zeros(config.num_probes, spec.observation_dim))
-        self.regression = nn.Linear(scalar_dim, 1)
+        self.regression = nn.Linear(2 * scalar_dim, 1)
         self.context = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(condition_dim + fingerprint_dim, config.context_dim),
         )
         self.network = nn.Sequential(
-            nn.Linear(fingerprint_dim + scalar_dim + config.context_dim, hidden),
+            nn.Linear(scalar_dim + config.context_dim, hidden),
             nn.GELU(),
             nn.Dropout(config.dropout),
             nn.Linear(hidden, hidden),
@@ -138,10 +139,11 @@ class SuccessPredictor(nn.Module):
         evidence = (evidence - self.evidence_mean) / self.evidence_std
         # As a logarithm, so that one candidate far astray does not outweigh the others.
         scalars = torch.cat([evidence, torch.log1p(distance)], dim=1)
-        scalars = torch.cat(_split(scalars, group), dim=1)
+        within, between = _split(scalars, group)
         context = self.context(torch.cat([condition, consensus], dim=1))
-        hidden = self.network(torch.cat([departure, scalars, context], dim=1))
-        return (self.regression(scalars) + self.head(hidden))[:, 0]
+        hidden = self.network(torch.cat([between, context], dim=1))
+        linear = self.regression(torch.cat([within, between], dim=1))
+        return (linear + self.head(hidden))[:, 0]
 
     def forward(
         self, policies: Tensor, condition: Tensor, evidence: Tensor, group: Tensor | None = None
