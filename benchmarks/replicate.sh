@@ -23,10 +23,19 @@ make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/di
 make-an-agent zoo build --out runs/zoo_all --tasks training
 make-an-agent benchmark zoo --zoo runs/zoo_all --out benchmarks/results/zoo_training.json
 make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_unseen.json
-make-an-agent train all --zoo runs/zoo_all --tasks training --out runs/unseen/seed-0
-make-an-agent train predictor --zoo runs/zoo_all --tasks training --out runs/unseen/seed-0
+for seed in 0 1 2; do
+    run="runs/unseen/seed-$seed"
+    make-an-agent train all --zoo runs/zoo_all --tasks training --out "$run" --seed "$seed"
+    if [ "$seed" -gt 0 ] && [ ! -d "$run/candidates" ]; then
+        # What is played for the first predictor serves all of them.
+        mkdir "$run/candidates"
+        cp runs/unseen/seed-0/candidates/*.safetensors runs/unseen/seed-0/candidates/settings.json \
+            "$run/candidates"
+    fi
+    make-an-agent train predictor --zoo runs/zoo_all --tasks training --out "$run" --seed "$seed"
+done
 cp runs/unseen/seed-0/predictor.json benchmarks/results/
-make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 2 --parts core rivals
+make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 3 --parts core rivals
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks seen --seeds 1 --parts core \
     --out benchmarks/results/known.json
 make-an-agent benchmark novelty --zoo runs/zoo --generator metaworld-10 \
