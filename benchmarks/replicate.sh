@@ -35,7 +35,7 @@ for seed in 0 1 2; do
     make-an-agent train predictor --zoo runs/zoo_all --tasks training --out "$run" --seed "$seed"
 done
 cp runs/unseen/seed-0/predictor.json benchmarks/results/
-make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 3 --parts core rivals
+make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 3
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks seen --seeds 1 --parts core \
     --out benchmarks/results/known.json
 make-an-agent benchmark novelty --zoo runs/zoo --generator metaworld-10 \
