@@ -72,6 +72,12 @@ def test_one_that_goes_nowhere_misses_most():
     assert far[1] > far[0]
 
 
+def test_one_that_runs_away_has_finite_evidence():
+    missed, far = imagine(follow(TARGET), follow(TARGET, gain=-1e6)).T
+    assert far.isfinite().all()
+    assert far[1] > far[0]
+
+
 def test_what_the_body_carries_is_where_the_body_is():
     demonstration = show(carried=True)
     by_hand, by_ball = imagine(

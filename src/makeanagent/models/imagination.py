@@ -21,6 +21,8 @@ from makeanagent.trajectories.translation import draw_moves, translate
 
 IMAGINED_DIM = 2
 """Numbers that `imagine_rollouts` gives for each policy."""
+_FASTEST = 1e3
+"""Movement of a step at most: without bounds to its actions, a policy may run away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def imagine_rollouts(
         shift = place - path[layout, reached]
         states = layouts[layout, reached] + (shift @ scene.spread) * scene.carried[reached]
         speed = scene.inertia * speed + policies.act(states) @ scene.effect
+        speed = speed.clamp(-_FASTEST, _FASTEST)
         place = place + speed
         nearby = (reached[..., None] + ahead).clamp(max=last)
         distance = (place[..., None, :] - path[layout[:, None], nearby]).norm(dim=-1)
