@@ -37,6 +37,7 @@ def files(tiny_zoo, tmp_path_factory):
 @pytest.fixture
 def command(files, monkeypatch):
     monkeypatch.setitem(training.PRESETS, "smoke", SHORT)
+    monkeypatch.setitem(training.PRESETS, "paper", SHORT)
     return [
         "--zoo", files / "zoo", "--sac-zoo", files / "sac", "--replay", files / "replay",
         "--runs", files / "runs", "--out", files / "out", "--pictures", files / "pictures",
@@ -71,6 +72,16 @@ def test_all_experiments_in_one_go_and_again_from_their_cells(files, command, ca
     assert cells == {path: path.stat().st_mtime_ns for path in cells}
 
 
+def test_a_row_of_the_papers_preset_on_a_share_of_its_schedule(files, command, tmp_path):
+    # A second training seed for the others, none for it.
+    options = ("--seeds", "2", "--sources", "replay", "--out", tmp_path, "--paper-schedule", "0.5")
+    assert run("table4", *command, *options) == 0
+    table = json.loads((tmp_path / "table4.json").read_text())
+    assert table["paper_schedule"] == 0.5
+    seeds = {mean["zoo"]: mean["num_seeds"] for mean in table["means"]}
+    assert seeds == {"distilled": 2, "distilled-paper": 1, "sac": 2}
+
+
 def test_what_is_missing_is_said_in_one_line(files, command, tmp_path, capsys):
     assert run("table4", *command, "--sources", "zoo") == 2
     assert f"no zoo holds policies of {TASKS[1]}" in capsys.readouterr().err
@@ -80,5 +91,7 @@ def test_what_is_missing_is_said_in_one_line(files, command, tmp_path, capsys):
     assert "no replay prompts here" in error
     assert run("table4", *command, "--seeds", "0") == 2
     assert "--seeds 0: must be 1 or more" in capsys.readouterr().err
+    assert run("table4", *command, "--paper-schedule", "0") == 2
+    assert "--paper-schedule 0.0: must be in (0, 1]" in capsys.readouterr().err
     assert run("alignment", *command, "--sac-zoo", "None") == 2
     assert "give --sac-zoo as well" in capsys.readouterr().err

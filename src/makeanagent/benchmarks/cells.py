@@ -20,10 +20,10 @@ from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
 from makeanagent.generator import MakeAnAgent
 from makeanagent.trajectories import Trajectory
 
-ZooKind = Literal["distilled", "sac", "sac-aligned", "sac-shared"]
-"""What a generator was trained on: the distilled zoo; SAC agents as they are, with independent
-beginnings; the same agents brought into one order of hidden units; agents that share their initial
-actor."""
+ZooKind = Literal["distilled", "distilled-paper", "sac", "sac-aligned", "sac-shared"]
+"""What a generator was trained on: the distilled zoo, with the preset asked for or the paper's; SAC
+agents as they are, with independent beginnings; the same agents brought into one order of hidden
+units; agents that share their initial actor."""
 Source = Literal["expert", "zoo", "replay"]
 
 

@@ -55,6 +55,9 @@ class Paper:
     "Who makes the prompts of Table 4; the other experiments have replay prompts."
     tasks: tuple[str, ...] = ("seen", "unseen")
     preset: Literal["fast", "paper", "smoke"] = "fast"
+    paper_schedule: float | None = None
+    """Train on the distilled zoo with the paper's preset besides, for a row of Table 4, on this
+    share of its schedule; 1 is the whole: days on a processor, hours on a GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def run(self) -> None:
@@ -73,6 +76,8 @@ class Paper:
 
         require_at_least("--seeds", self.seeds, 1)
         require_at_least("--num-prompts", self.num_prompts, 1)
+        if self.paper_schedule is not None and not 0 < self.paper_schedule <= 1:
+            raise InputError(f"--paper-schedule {self.paper_schedule}: must be in (0, 1]")
         zoos = self._open_zoos()
         suite = find_suite(zoos["distilled"].suite)
         tasks = expand_tasks(suite, self.tasks)
@@ -111,6 +116,7 @@ class Paper:
         for name, plan in plans.items():
             module = import_module(f"makeanagent.benchmarks.{name}")
             result = module.summarize(read_cells(self.runs / "cells", plan))
+            result |= {"preset": self.preset, "paper_schedule": self.paper_schedule}
             write_json(self.out / f"{name}.json", result)
             print(f"written: {self.out / name}.json")
             self._draw(name, result)
@@ -120,6 +126,8 @@ class Paper:
         from makeanagent.zoo.store import Zoo
 
         zoos: dict[ZooKind, Zoo] = {"distilled": Zoo.open(self.zoo)}
+        if self.paper_schedule is not None:
+            zoos["distilled-paper"] = zoos["distilled"]
         if self.sac_zoo:
             zoos["sac"] = zoos["sac-aligned"] = Zoo.open(self.sac_zoo)
         if self.sac_shared_zoo:
@@ -176,8 +184,9 @@ class Paper:
         from makeanagent.benchmarks import alignment, figure5, figure7, table4
 
         main = [zoo for zoo in zoos if zoo in ("distilled", "sac")]
+        paper = [zoo for zoo in zoos if zoo == "distilled-paper"]
         if name == "table4":
-            return table4.list_cells(main, self.sources, tasks, self.seeds)
+            return table4.list_cells([*main, *paper], self.sources, tasks, self.seeds)
         if name == "figure5":
             return figure5.list_cells(main, tasks, self.seeds)
         if name == "figure7":
@@ -205,8 +214,10 @@ class Paper:
         """
         from dataclasses import replace
 
-        from makeanagent.training.config import PRESETS
+        from makeanagent.training.config import PRESETS, shorten
 
+        if kind == "distilled-paper":
+            return replace(shorten(PRESETS["paper"], self.paper_schedule or 1.0), seed=seed)
         config = replace(PRESETS[self.preset], seed=seed)
         if kind == "distilled":
             return config

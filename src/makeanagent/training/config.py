@@ -1,6 +1,7 @@
 """Settings of the three training stages, and their presets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from makeanagent.models.autoencoder import PAPER_AUTOENCODER, AutoencoderConfig
 from makeanagent.models.behavior import PAPER_BEHAVIOR, BehaviorConfig, ConditionKind
@@ -146,3 +147,35 @@ SMOKE = TrainingConfig(
 """Seconds; for tests and for a first look at one's own suite."""
 
 PRESETS = {"fast": FAST, "paper": PAPER, "smoke": SMOKE}
+
+
+_Stage = TypeVar("_Stage", AutoencoderTraining, BehaviorTraining, DiffusionTraining)
+
+
+def shorten(config: TrainingConfig, share: float) -> TrainingConfig:
+    """The same training on a share of its gradient steps, each schedule in proportion.
+
+    Args:
+        config: a whole training.
+        share: of the steps or epochs of each stage, in (0, 1].
+    """
+
+    def scale(count: int) -> int:
+        return max(1, round(share * count))
+
+    def scale_epochs(count: int | None) -> int | None:
+        return None if count is None else scale(count)
+
+    def shorten_stage(stage: _Stage) -> _Stage:
+        return replace(
+            stage, num_steps=scale(stage.num_steps), num_epochs=scale_epochs(stage.num_epochs)
+        )
+
+    autoencoder, behavior = shorten_stage(config.autoencoder), shorten_stage(config.behavior)
+    diffusion = shorten_stage(config.diffusion)
+    return replace(
+        config,
+        autoencoder=replace(autoencoder, restart_epochs=scale_epochs(autoencoder.restart_epochs)),
+        behavior=replace(behavior, restart_epochs=scale_epochs(behavior.restart_epochs)),
+        diffusion=replace(diffusion, warmup_steps=scale(diffusion.warmup_steps)),
+    )
