@@ -17,7 +17,7 @@ make-an-agent benchmark zoo --zoo runs/sac_shared --out benchmarks/results/zoo_s
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
 make-an-agent benchmark paper --zoo runs/zoo --sac-zoo runs/sac --sac-shared-zoo runs/sac_shared \
-    --unseen-zoo runs/zoo_unseen
+    --unseen-zoo runs/zoo_unseen --paper-schedule 0.02
 make-an-agent benchmark sac
 make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/distilled-0
 make-an-agent zoo build --out runs/zoo_all --tasks training

@@ -7,6 +7,7 @@ from pages.tables import count, describe, describe_cells, read_optional, share, 
 
 _ZOOS = {
     "distilled": "distilled",
+    "distilled-paper": "distilled, paper's preset",
     "sac": "SAC",
     "sac-aligned": "SAC, aligned",
     "sac-shared": "SAC, shared beginning",
@@ -109,7 +110,7 @@ Generation is the paper's, without guidance.
 0.3 by turns, *zoo* prompts of zoo policies of runs that training held out. The *distilled* zoo is
 this project's, the *SAC* zoo the paper's way. The paper's figures are for Meta-World v2, ours for
 v3; three of the nineteen tasks are not in its table.
-
+{_explain_paper_preset(result)}
 {write_means(result)}
 
 {describe_cells(result)}
@@ -118,14 +119,30 @@ v3; three of the nineteen tasks are not in its table.
 """
 
 
+def _explain_paper_preset(result: dict[str, Any]) -> str:
+    part = result.get("paper_schedule")
+    if part is None:
+        return ""
+    steps = "its whole schedule" if part == 1 else f"{part:.0%} of its schedule, no more,"
+    return f"""
+The generator with the *paper's preset* (the paper's networks and rates) has one training seed and
+was trained on {steps} on the distilled zoo.
+"""
+
+
 def _write_sections(result: dict[str, Any]) -> str:
     """Every task, a table for each zoo and prompt source."""
     kinds = sorted({(_zoo(row), row["source"]) for row in result["rows"]})
     return "\n\n".join(
-        f"### {_ZOOS[zoo][0].upper()}{_ZOOS[zoo][1:]} zoo, {source} prompts\n\n"
+        f"### {_head(zoo)}, {source} prompts\n\n"
         f"{write_tasks(result, zoo, source)}"
         for zoo, source in kinds
     )
+
+
+def _head(zoo: str) -> str:
+    kind, _, preset = _ZOOS[zoo].partition(", ")
+    return f"{kind[0].upper()}{kind[1:]} zoo" + (f", {preset}" if preset else "")
 
 
 def write_bundled(result: dict[str, Any] | None) -> str:
@@ -215,7 +232,7 @@ Checkpoints of agents that have solved the one layout that they were trained on.
 
 {list_zoo(zoo)}
 
-Built in {_minutes(zoo)} minutes, while other jobs ran beside it. {describe(zoo)}
+Built in {_minutes(zoo)} minutes. {describe(zoo)}
 
 """
     if shared is not None:
