@@ -134,8 +134,7 @@ def _write_sections(result: dict[str, Any]) -> str:
     """Every task, a table for each zoo and prompt source."""
     kinds = sorted({(_zoo(row), row["source"]) for row in result["rows"]})
     return "\n\n".join(
-        f"### {_head(zoo)}, {source} prompts\n\n"
-        f"{write_tasks(result, zoo, source)}"
+        f"### {_head(zoo)}, {source} prompts\n\n{write_tasks(result, zoo, source)}"
         for zoo, source in kinds
     )
 
