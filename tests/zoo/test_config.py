@@ -27,7 +27,7 @@ def test_the_defaults_pass():
         ("final_learning_rate", float("nan")),
         ("elastic_pull", -1.0),
         ("num_demonstrations", 501),
-        ("max_rounds", 21),
+        ("max_rounds", 34),
     ],
 )
 def test_what_makes_no_population_is_refused(field, value):

@@ -16,6 +16,7 @@ from makeanagent.zoo.config import DistillationConfig
 from makeanagent.zoo.demonstrations import record_demonstrations
 from makeanagent.zoo.distillation import (
     LabelledStates,
+    _measure_units,
     _train_step,
     distill_population,
     label_states,
@@ -38,7 +39,7 @@ def train(config, start, inputs, labels, num_steps=5):
     population = PolicyBatch(start.clone().requires_grad_(), SPEC)
     optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
     for _ in range(num_steps):
-        _train_step(population, optimizer, inputs, labels, config)
+        _train_step(population, optimizer, inputs, labels, torch.ones(2), config)
     return population.parameters.detach()
 
 
@@ -124,6 +125,22 @@ def test_the_pull_draws_runs_to_their_mean_and_leaves_it_in_place(batch):
         torch.testing.assert_close(found.mean(0), free.mean(0), rtol=0, atol=1e-6)
         expected = spread * (free - free.mean(0))
         torch.testing.assert_close(found - found.mean(0), expected, rtol=0, atol=1e-6)
+
+
+def test_an_action_of_little_span_counts_as_much_as_others(batch):
+    units = _measure_units(torch.tensor([[-1.0, 0.0, 0.3], [1.0, 0.1, 0.3]]))
+    torch.testing.assert_close(units, torch.tensor([1.0, 0.1, 1.0]))
+    start, inputs, _ = batch
+    labels = torch.full((3, 32, 2), 0.9)  # Far off, where the loss is linear.
+    rows = {}
+    for name, second in (("plain", 1.0), ("measured", 0.1)):
+        population = PolicyBatch(start.clone().requires_grad_(), SPEC)
+        optimizer = torch.optim.SGD([population.parameters], lr=1e-9)
+        _train_step(population, optimizer, inputs, labels, torch.tensor([1.0, second]), TINY)
+        head = next(layer for layer in SPEC.layers if layer.name == "mean")
+        rows[name] = population.parameters.grad[:, head.weight].unflatten(1, (2, -1))
+    torch.testing.assert_close(rows["measured"][:, 0], rows["plain"][:, 0])
+    torch.testing.assert_close(rows["measured"][:, 1], 10 * rows["plain"][:, 1])
 
 
 def test_each_run_draws_from_its_own_episodes_alone():

@@ -6,7 +6,7 @@ from makeanagent.errors import InputError, check_counts, check_positive, check_s
 
 EPISODE_LAYOUTS = 500
 """Layouts of one population's expert episodes and stored rollouts."""
-ROUND_LAYOUTS = 1_000
+ROUND_LAYOUTS = 1_600
 """Layouts of one population's rounds of DAgger."""
 
 
@@ -36,7 +36,7 @@ class DistillationConfig:
     "Steps at most in such an episode; what goes wrong has gone wrong by then."
     min_rounds: int = 4
     "Rounds before the first checkpoint at least."
-    max_rounds: int = 16
+    max_rounds: int = 32
     "Rounds before the first checkpoint at most."
     good_success: float = 0.99
     "Success in two rounds together from which a population is good."

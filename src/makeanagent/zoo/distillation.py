@@ -100,6 +100,7 @@ def distill_population(
         visited = trajectory.observations[:-1]
         states.add_episode(visited, label_states(expert, visited))
 
+    units = _measure_units(states.to_tensors(torch.device(device))[1])
     start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
     population = PolicyBatch(start.requires_grad_(), spec)
     optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
@@ -108,7 +109,7 @@ def distill_population(
         data = states.to_tensors(torch.device(device))
         for _ in range(config.round_steps):
             batch = _draw_batch(data, config.batch_size, generator)
-            _train_step(population, optimizer, *batch, config)
+            _train_step(population, optimizer, *batch, units, config)
         first = len(history) * config.round_episodes
         layouts = round_layouts(seed)[first : first + config.round_episodes]
         history.append(_play_and_label(expert, environment, population, states, layouts, config))
@@ -121,7 +122,7 @@ def distill_population(
         span = config.learning_rate - config.final_learning_rate
         optimizer.param_groups[0]["lr"] = config.final_learning_rate + span * share
         batch = _draw_batch(data, config.batch_size, generator)
-        _train_step(population, optimizer, *batch, config)
+        _train_step(population, optimizer, *batch, units, config)
         if step % config.checkpoint_steps == 0:
             checkpoints.append(population.parameters.detach().cpu().numpy().copy())
     return np.stack(checkpoints)
@@ -131,11 +132,22 @@ def _is_good(history: list[float], config: DistillationConfig) -> bool:
     return len(history) >= config.min_rounds and float(np.mean(history[-2:])) >= config.good_success
 
 
+def _measure_units(labels: Tensor) -> Tensor:
+    """In what the error of each action `[A]` is measured: one, or the labels' span below that.
+
+    An expert that opens its gripper at 0 and closes it at 0.1 means as much by it as one that
+    does so at -1 and 1.
+    """
+    span = labels.amax(dim=0) - labels.amin(dim=0)
+    return torch.where(span > 0, span.clamp(max=1.0), torch.ones_like(span))
+
+
 def _train_step(
     population: PolicyBatch,
     optimizer: torch.optim.Optimizer,
     inputs: Tensor,
     labels: Tensor,
+    units: Tensor,
     config: DistillationConfig,
 ) -> None:
     """One regression step of all runs to the expert's actions."""
@@ -145,7 +157,7 @@ def _train_step(
     # Experts are close to bang-bang: a squared error blurs their switches, an absolute one keeps
     # them. Summed over runs: each run's gradient is its own, whatever their number.
     loss = torch.nn.functional.smooth_l1_loss(
-        action, target, reduction="none", beta=config.loss_beta
+        action / units, target / units, reduction="none", beta=config.loss_beta
     )
     loss = loss.mean(dim=(1, 2)).sum()
     if log_std is not None:

@@ -17,7 +17,7 @@ def episode_layouts(seed: int) -> range:
 
 
 def round_layouts(seed: int) -> range:
-    """Layouts of the rounds of DAgger; seeds 0 to 4 share none."""
+    """Layouts of the rounds of DAgger; seeds 0 to 2 share none."""
     return _window(layouts.ZOO[_HALF:], ROUND_LAYOUTS, seed)
 
 
