@@ -79,6 +79,19 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         raise InputError(f"{path}: not readable as JSON: {describe_error(error)}") from None
 
 
+def read_matching(path: Path, expected: dict[str, Any]) -> dict[str, Any] | None:
+    """What a JSON file holds, or None where it is missing or was made with other than `expected`.
+
+    Raises:
+        InputError: the file is not JSON.
+    """
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    found = {name: content.get(name) for name in expected}
+    return content if found == as_json(expected) else None
+
+
 def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     """Write named arrays as safetensors, atomically."""
     # Not `save_file`, whose files only their owner may read.

@@ -41,7 +41,7 @@ def fill(tiny_zoo, generator):
     """Fills cells in a folder with expert prompts, and notes how often these were recorded."""
     suite = find_suite(tiny_zoo.suite)
 
-    def run(folder, cells, recorded=None):
+    def run(folder, cells, recorded=None, generator=generator, config=CONFIG):
         names = []
         with open_pool(1) as pool:
 
@@ -49,10 +49,10 @@ def fill(tiny_zoo, generator):
                 if recorded is not None:
                     recorded.append((source, task))
                 window = generator.config.window
-                return record_expert_prompts(pool, suite, task, CONFIG.num_prompts, window)
+                return record_expert_prompts(pool, suite, task, config.num_prompts, window)
 
             fill_cells(
-                pool, suite, cells, lambda *_: generator, prompt, folder, CONFIG, names.append
+                pool, suite, cells, lambda *_: generator, prompt, folder, config, names.append
             )
         return names
 
@@ -77,6 +77,24 @@ def test_cells_are_filled_once(fill, tmp_path):
     assert again["paper"] == found["paper"]
     assert again["held_out"] == found["held_out"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_cells_of_another_generator_or_size_are_made_again(fill, generator, tmp_path):
+    cells = table4.list_cells(("distilled",), ("expert",), TASKS[:1], 1)
+    fill(tmp_path, cells)
+    smaller = replace(CONFIG, num_prompts=2)
+    fill(tmp_path, cells, config=smaller)
+    (cell,) = read_cells(tmp_path, cells)
+    assert cell["num_policies"] == 2
+    generator.save_pretrained(tmp_path / "generator")
+    saved = MakeAnAgent.from_pretrained(tmp_path / "generator")
+    recorded = []
+    for expected in (1, 0):
+        recorded.clear()
+        fill(tmp_path, cells, recorded, generator=saved, config=smaller)
+        assert len(recorded) == expected
+    (cell,) = read_cells(tmp_path, cells)
+    assert cell["generator_sha256"] == saved.fingerprint
 
 
 def test_table_4_is_a_row_a_task_and_its_means(fill, tmp_path):

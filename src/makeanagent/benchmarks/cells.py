@@ -3,7 +3,7 @@
 A cell is one generator (zoo and training seed) prompted for one task by one source of prompts, with
 noise added to the prompts' actions or not. Each is one JSON file that holds every success: what an
 experiment reports is worked out from its cells without another rollout, and a killed run goes on
-with the cells that are missing.
+with the cells that are missing. A cell of another generator or of other sizes is made again.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance, read_json, write_json
+from makeanagent.artifacts import describe_provenance, read_json, read_matching, write_json
 from makeanagent.environments import Suite
 from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
 from makeanagent.generator import MakeAnAgent
@@ -99,8 +99,9 @@ def fill_cells(
     # Cells with the same prompts follow each other, so that these are made once.
     for cell in sorted(cells, key=lambda cell: (cell.source, cell.task, cell.name)):
         path = folder / f"{cell.name}.json"
-        if not path.is_file():
-            generator = generators(cell.zoo, cell.seed)
+        generator = generators(cell.zoo, cell.seed)
+        origin = {"config": asdict(config), "generator_sha256": generator.fingerprint}
+        if read_matching(path, origin) is None:
             key = cell.source, cell.task
             if given is None or given[0] != key:
                 given = key, prompts(generator, *key)
@@ -113,9 +114,9 @@ def fill_cells(
             result = evaluate_policies(
                 pool, suite, cell.task, policies.parameters.numpy(), policies.spec, protocol
             )
-            result |= asdict(cell) | {
+            result |= asdict(cell) | origin
+            result |= {
                 "seen": cell.task in generator.config.tasks,
-                "generator_sha256": generator.fingerprint,
                 "provenance": describe_provenance(),
             }
             write_json(path, result)

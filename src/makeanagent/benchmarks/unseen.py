@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance, read_json, write_json
+from makeanagent.artifacts import describe_provenance, read_matching, write_json
 from makeanagent.baselines.bank import PolicyBank, make_bank
 from makeanagent.baselines.protocol import PolicyGenerator
 from makeanagent.benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
@@ -195,15 +195,7 @@ def read_cell(
     folder: Path, cell: Cell, generator: MakeAnAgent, config: UnseenConfig
 ) -> dict[str, Any] | None:
     """What a cell holds, or None where it is missing, or of another generator or settings."""
-    path = folder / f"{cell.name}.json"
-    if not path.is_file():
-        return None
-    content = read_json(path)
-    expected = _describe_origin(cell, generator, config)
-    # A cell may have noted settings that its method does not read.
-    noted = content.get("methods", {})
-    content["methods"] = {name: noted.get(name) for name in expected["methods"]}
-    return content if {name: content.get(name) for name in expected} == expected else None
+    return read_matching(folder / f"{cell.name}.json", _describe_origin(cell, generator, config))
 
 
 def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:

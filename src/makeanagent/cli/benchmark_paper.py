@@ -100,8 +100,7 @@ class Paper:
 
         with open_pool() as pool:
             for cell in cells:
-                if not (self.runs / "cells" / f"{cell.name}.json").is_file():
-                    load(cell.zoo, cell.seed)
+                load(cell.zoo, cell.seed)
             with show_progress("paper: cells", len(cells)) as advance:
                 fill_cells(
                     pool,

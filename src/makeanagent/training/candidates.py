@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from makeanagent.artifacts import as_json, read_json, read_tensors, write_json, write_tensors
+from makeanagent.artifacts import read_matching, read_tensors, write_json, write_tensors
 from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.rollouts import score_policies
@@ -117,8 +117,8 @@ def play_candidates(
 
 def _forget_others(folder: Path, settings: dict[str, Any]) -> None:
     """Remove candidates that were played with other settings than these."""
-    path, settings = folder / "settings.json", as_json(settings)
-    if not path.is_file() or read_json(path) != settings:
+    path = folder / "settings.json"
+    if read_matching(path, settings) is None:
         for candidates in folder.glob("*.safetensors"):
             candidates.unlink()
         write_json(path, settings)
