@@ -4,6 +4,7 @@ import pickle
 from functools import cache
 from importlib.metadata import version
 
+import metaworld
 import mujoco
 import numpy as np
 import pytest
@@ -189,6 +190,14 @@ def test_layouts_are_the_same_in_two_environments_and_differ_by_number(task):
     np.testing.assert_array_equal(one, other)
     gaps = np.abs(one[:, None] - one[None]).max(axis=-1)
     assert gaps[~np.eye(len(numbers), dtype=bool)].min() > 1e-6
+
+
+# Three of fifty, whose resets differ most: a lever's rotation, a box that is left to fall, nothing.
+@pytest.mark.parametrize("task", ["box-close-v3", "lever-pull-v3", "reach-v3"])
+def test_tasks_are_drawn_as_by_metaworld_itself(task):
+    drawn = suite_module._tasks_of_seed.__wrapped__(task, 4)
+    original = metaworld.MT1(task, seed=4).train_tasks
+    assert [each.data for each in drawn] == [each.data for each in original]
 
 
 def test_layouts_do_not_follow_numpys_global_generator():
