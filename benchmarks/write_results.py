@@ -35,7 +35,7 @@ Written by `benchmarks/write_results.py` from the JSON files in `benchmarks/resu
 {write_novelty(read_optional("novelty"))}\
 {write_autoencoder(read("representation"))}
 {write_zoo(read("zoo"))}
-{write_breadth([read_optional("zoo_training"), read_optional("zoo_unseen")])}
+{write_breadth([read_optional(name) for name in ("zoo_training", "zoo_unseen", "zoo_weak")])}
 {write_speed(read("speed"))}
 ## How to replicate
 

@@ -142,11 +142,16 @@ Means over training seeds, with Wilson intervals.
 
 
 def write_breadth(parts: list[dict[str, Any] | None]) -> str:
-    """How many tasks have a good zoo, and which have not; empty without figures."""
+    """How many tasks have a good zoo, and which have not; empty without figures.
+
+    Args:
+        parts: figures of zoos; where two hold a task, the later one counts.
+    """
     found = [part for part in parts if part is not None]
     if not found:
         return ""
-    rows = sorted((row for part in found for row in part["tasks"]), key=lambda row: row["task"])
+    latest = {row["task"]: row for part in found for row in part["tasks"]}
+    rows = sorted(latest.values(), key=lambda row: row["task"])
     good = [row for row in rows if row["qualified_rate"] >= 0.9]
     weak = [
         [
@@ -166,8 +171,14 @@ others:
 
 {table(["task", "policies", "qualified", "success", "expert"], weak)}
 
-{describe(found[0])}
+{" ".join(_describe_build(part) for part in found)}
 """
+
+
+def _describe_build(part: dict[str, Any]) -> str:
+    """Which zoo a part's figures are of, by its size and its most rounds of DAgger."""
+    rounds = part["config"]["max_rounds"]
+    return f"{len(part['tasks'])} tasks with {rounds} rounds of DAgger at most: {describe(part)}"
 
 
 def write_ranking(result: dict[str, Any] | None) -> str:

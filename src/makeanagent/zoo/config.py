@@ -39,7 +39,7 @@ class DistillationConfig:
     max_rounds: int = 32
     "Rounds before the first checkpoint at most."
     good_success: float = 0.99
-    "Success in two rounds together from which a population is good."
+    "Success in the last `min_rounds` together from which a population is good."
     num_checkpoints: int = 30
     "Checkpoints of each run, once the population is good."
     checkpoint_steps: int = 50

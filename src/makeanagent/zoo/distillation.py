@@ -129,7 +129,8 @@ def distill_population(
 
 
 def _is_good(history: list[float], config: DistillationConfig) -> bool:
-    return len(history) >= config.min_rounds and float(np.mean(history[-2:])) >= config.good_success
+    last = history[-config.min_rounds :]
+    return len(last) == config.min_rounds and float(np.mean(last)) >= config.good_success
 
 
 def _measure_units(labels: Tensor) -> Tensor:
