@@ -171,14 +171,16 @@ others:
 
 {table(["task", "policies", "qualified", "success", "expert"], weak)}
 
-{" ".join(_describe_build(part) for part in found)}
+Measured zoo by zoo; the weakest tasks were built again, so that the others are of an older recipe:
+
+{chr(10).join(_describe_build(part) for part in found)}
 """
 
 
 def _describe_build(part: dict[str, Any]) -> str:
     """Which zoo a part's figures are of, by its size and its most rounds of DAgger."""
     rounds = part["config"]["max_rounds"]
-    return f"{len(part['tasks'])} tasks with {rounds} rounds of DAgger at most: {describe(part)}"
+    return f"- {len(part['tasks'])} tasks, {rounds} rounds of DAgger at most: {describe(part)}"
 
 
 def write_ranking(result: dict[str, Any] | None) -> str:
