@@ -84,7 +84,7 @@ def test_both_denoisers_learn_two_clusters():
         torch.manual_seed(0)
         denoiser = build_denoiser((2, 8), 2, config)
         optimizer = torch.optim.Adam(denoiser.parameters(), 2e-3)
-        # At a constant rate the U-Net forgets the condition now and then, by the machine's rounding.
+        # At a constant rate the U-Net forgets the condition at some steps, by rounding alone.
         decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, 200)
         for _ in range(200):
             which = torch.randint(2, (32,))
