@@ -23,7 +23,7 @@ make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/di
 make-an-agent zoo build --out runs/zoo_all --tasks training
 make-an-agent benchmark zoo --zoo runs/zoo_all --out benchmarks/results/zoo_training.json
 make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_unseen.json
-# The weakest tasks once more, by the recipe as it is: the figures of the two zoos above are older.
+# Once more those that were weakest by an older recipe, from which the kept figures of the others are.
 make-an-agent zoo build --out runs/zoo_weak --num-checkpoints 8 --checkpoint-steps 300 \
     --tasks push-back reach-wall hand-insert disassemble lever-pull stick-pull basketball \
     peg-unplug-side bin-picking peg-insert-side soccer

@@ -171,7 +171,7 @@ others:
 
 {table(["task", "policies", "qualified", "success", "expert"], weak)}
 
-Measured zoo by zoo; the weakest tasks were built again, so that the others are of an older recipe:
+Measured zoo by zoo; where two zoos hold a task, the later one counts:
 
 {chr(10).join(_describe_build(part) for part in found)}
 """

@@ -192,7 +192,7 @@ def test_layouts_are_the_same_in_two_environments_and_differ_by_number(task):
     assert gaps[~np.eye(len(numbers), dtype=bool)].min() > 1e-6
 
 
-# Three of fifty, whose resets differ most: a lever's rotation, a box that is left to fall, nothing.
+# Three stand for all fifty.
 @pytest.mark.parametrize("task", ["box-close-v3", "lever-pull-v3", "reach-v3"])
 def test_tasks_are_drawn_as_by_metaworld_itself(task):
     drawn = suite_module._tasks_of_seed.__wrapped__(task, 4)
