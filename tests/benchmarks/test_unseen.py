@@ -333,6 +333,24 @@ def test_the_command(zoo, tmp_path, capsys, monkeypatch):
     assert result["curves"] == [] and not figure.exists()
 
 
+def test_the_command_measures_a_generator_that_is_there(zoo, tmp_path, capsys):
+    folder, out = tmp_path / "generator", tmp_path / "unseen.json"
+    make_generator(zoo, 0).save_pretrained(folder)
+    command = ["benchmark", "unseen", "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    command += ["--num-prompts", "2", "--tasks", TASKS[0], "--device", "cpu"]
+    assert main(command) == 2
+    assert "give --zoo to train on, or a trained --generator" in capsys.readouterr().err
+    command += ["--generator", str(folder), "--parts"]
+    assert main([*command, "core", "rivals"]) == 2
+    assert "rivals need the generator's --zoo" in capsys.readouterr().err
+    assert main([*command, "core"]) == 0
+    result = json.loads(out.read_text())
+    assert result["num_seeds"] == 1
+    sha = MakeAnAgent.from_pretrained(folder).fingerprint
+    assert result["generators_sha256"] == {"0": sha}
+    assert {mean["part"] for mean in result["means"]} == {"core"}
+
+
 def test_prompts_of_seeds_must_not_meet():
     with pytest.raises(InputError, match="num_prompts 51: must be 1 to 50"):
         UnseenConfig(num_prompts=51)

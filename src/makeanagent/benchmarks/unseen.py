@@ -130,7 +130,7 @@ def run_unseen(
     suite: Suite,
     tasks: Sequence[str],
     generators: Generators,
-    zoo: Zoo,
+    zoo: Zoo | None,
     folder: Path,
     config: UnseenConfig,
     on_cell: Callable[[str], Any] | None = None,
@@ -142,7 +142,8 @@ def run_unseen(
         suite: the environments.
         tasks: full task names, seen and unseen.
         generators: for each training seed, what loads its generator.
-        zoo: what all of them were trained on; read only where a rival is missing.
+        zoo: what all of them were trained on; read only where a rival is missing, and without
+            rivals none is needed.
         folder: one JSON file a cell.
         config: sizes.
         on_cell: called with each cell's name when it is there.
@@ -159,7 +160,7 @@ def run_unseen(
                 report(cell.name)
         prompts = _Prompts(pool, suite, generator, seed, config)
         rivals: dict[str, Callable[[], PolicyGenerator]] = {}
-        if any(cell.part == "rivals" for cell in missing):
+        if zoo is not None and any(cell.part == "rivals" for cell in missing):
             strangers = [prompts.record(task, 1)[0] for task in tasks]
             bank = _load_bank(zoo, generator, config)
             rivals = build_rivals(generator, bank, strangers, seed, config.methods)

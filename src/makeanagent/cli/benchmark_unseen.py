@@ -1,8 +1,12 @@
 """`make-an-agent benchmark unseen`: policies for tasks that nobody trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from makeanagent.zoo.store import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +17,11 @@ class Unseen:
     after, and fills no other cell again.
     """
 
-    zoo: Path
+    zoo: Path | None = None
     "Zoo to train on, without its tasks of the suite's group `unseen`."
+    generator: str | None = None
+    """A generator to measure in place of training any: a bundled one's name, a folder, or a Hugging
+    Face hub id. Its rivals need the zoo that it was trained on."""
     runs: Path = Path("runs/unseen")
     "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
     seeds: int = 3
@@ -32,7 +39,6 @@ class Unseen:
 
     def run(self) -> None:
         """Train what is missing, fill the cells, and write the figures and their picture."""
-        from dataclasses import replace
         from functools import cache, partial
 
         from makeanagent.artifacts import write_json
@@ -40,7 +46,6 @@ class Unseen:
         from makeanagent.benchmarks.unseen_summary import summarize_unseen
         from makeanagent.cli.checks import require_at_least, require_picture
         from makeanagent.cli.progress import show_progress
-        from makeanagent.cli.train import train_all
         from makeanagent.environments import find_suite
         from makeanagent.environments.groups import expand_tasks
         from makeanagent.errors import InputError
@@ -48,7 +53,6 @@ class Unseen:
         from makeanagent.evaluation.figures_unseen import draw_unseen
         from makeanagent.generator import MakeAnAgent
         from makeanagent.parallel import open_pool
-        from makeanagent.training.config import PRESETS
         from makeanagent.zoo.store import Zoo
 
         require_at_least("--seeds", self.seeds, 1)
@@ -56,24 +60,21 @@ class Unseen:
         config = UnseenConfig(
             parts=self.parts, num_prompts=self.num_prompts, rival_seeds=self.rival_seeds
         )
-        zoo = Zoo.open(self.zoo)
-        suite = find_suite(zoo.suite)
-        tasks = expand_tasks(suite, self.tasks)
-        unseen = (getattr(suite, "groups", None) or {}).get("unseen", ())
-        trained_on = tuple(task for task in zoo.tasks() if task not in unseen)
-        if not trained_on:
-            raise InputError(f"{zoo.folder}: all of its tasks are unseen ones")
-        paths = [
-            train_all(
-                self.runs / f"seed-{seed}",
-                zoo,
-                replace(PRESETS[self.preset], seed=seed),
-                self.device,
-                trained_on,
-            )
-            for seed in range(self.seeds)
-        ]
+        zoo = None if self.zoo is None else Zoo.open(self.zoo)
         load = cache(lambda path: MakeAnAgent.from_pretrained(path, self.device))
+        if self.generator is not None:
+            paths: list[str | Path] = [self.generator]
+            suite = find_suite(load(self.generator).config.suite)
+        elif zoo is None:
+            raise InputError("benchmark unseen: give --zoo to train on, or a trained --generator")
+        else:
+            suite = find_suite(zoo.suite)
+            paths = self._train(zoo, (getattr(suite, "groups", None) or {}).get("unseen", ()))
+        if zoo is None and "rivals" in self.parts:
+            raise InputError(
+                "benchmark unseen: rivals need the generator's --zoo; or name other --parts"
+            )
+        tasks = expand_tasks(suite, self.tasks)
         generators = [partial(load, path) for path in paths]
         cells = self.runs / "cells"
         total = len(plan_cells(tasks, generators, config))
@@ -94,3 +95,29 @@ class Unseen:
         if result["curves"]:
             write_figure(draw_unseen(result), self.figure)
             print(f"written: {self.figure}")
+
+    def _train(self, zoo: "Zoo", unseen: Sequence[str]) -> "list[str | Path]":
+        """A generator's folder for each training seed.
+
+        Raises:
+            InputError: there is nothing to train on.
+        """
+        from dataclasses import replace
+
+        from makeanagent.cli.train import train_all
+        from makeanagent.errors import InputError
+        from makeanagent.training.config import PRESETS
+
+        trained_on = tuple(task for task in zoo.tasks() if task not in unseen)
+        if not trained_on:
+            raise InputError(f"{zoo.folder}: all of its tasks are unseen ones")
+        return [
+            train_all(
+                self.runs / f"seed-{seed}",
+                zoo,
+                replace(PRESETS[self.preset], seed=seed),
+                self.device,
+                trained_on,
+            )
+            for seed in range(self.seeds)
+        ]

@@ -44,9 +44,10 @@ class GuidanceConfig:
     condition_noise: float = 1.0
     """Noise on the conditions, whose scale is 1, of all starts but the first of each prompt:
     what begins alike ends alike."""
-    min_gain: float = 0.5
+    min_gain: float = 0.25
     """Share by which the error on held-back steps must fall, or the policy stays as generated: what
-    explains its demonstration already is not made better by following the noise in it."""
+    explains its demonstration already is not made better by following the noise in it. No more can
+    be asked for, as the noise that is left counts for much of a noisy demonstration's error."""
     known_distance: float = 0.2
     """Root mean square distance, in the embedding, from a prompt to a training prompt within which
     its policies stay as generated: of a task that the generator knows, it knows more than one
