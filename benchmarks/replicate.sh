@@ -43,6 +43,8 @@ cp runs/unseen/seed-0/predictor.json benchmarks/results/
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks unseen --seeds 3
 make-an-agent benchmark unseen --zoo runs/zoo_all --tasks seen --seeds 1 --parts core \
     --out benchmarks/results/known.json
+make-an-agent benchmark unseen --generator metaworld --parts core --runs runs/shipped \
+    --out benchmarks/results/shipped.json
 make-an-agent benchmark novelty --zoo runs/zoo --generator metaworld-10 \
     --num-prompts 6 --num-layouts 10
 make-an-agent benchmark speed

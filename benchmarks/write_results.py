@@ -14,10 +14,12 @@ from pages.unseen import (
     README_METHODS,
     describe_known,
     read_unseen,
+    summarize_shipped,
     write_breadth,
     write_methods,
     write_novelty,
     write_ranking,
+    write_shipped,
     write_unseen,
 )
 
@@ -31,7 +33,9 @@ def write_page() -> str:
 Written by `benchmarks/write_results.py` from the JSON files in `benchmarks/results`; do not edit.
 
 {write_experiments(read("table4"))}\
-{write_unseen(read_unseen())}{write_ranking(read_optional("predictor"))}\
+{write_unseen(read_unseen())}\
+{write_shipped(read_optional("shipped"), read_optional("unseen"))}\
+{write_ranking(read_optional("predictor"))}\
 {write_novelty(read_optional("novelty"))}\
 {write_autoencoder(read("representation"))}
 {write_zoo(read("zoo"))}
@@ -73,6 +77,8 @@ def write_readme(page: str) -> str:
             f" first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n"
             f"{describe(unseen)}{describe_known(unseen)}"
         )
+    if shipped := summarize_shipped(read_optional("shipped")):
+        parts.append(shipped)
     text = "\n\n".join(parts)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 

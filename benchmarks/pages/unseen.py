@@ -141,6 +141,98 @@ Means over training seeds, with Wilson intervals.
 """
 
 
+def write_shipped(shipped: dict[str, Any] | None, unseen: dict[str, Any] | None) -> str:
+    """The bundled generator by guidance as it is now; empty without figures.
+
+    Args:
+        shipped: figures of the bundled generator alone.
+        unseen: those of several training seeds; where the bundled generator is one of them, its
+            figures stand beside as those from before, since prompts and layouts are the same.
+    """
+    if shipped is None:
+        return ""
+    (generator,) = shipped["generators_sha256"].values()
+    before: dict[str, dict[str, float]] = {}
+    if unseen is not None and generator in unseen["generators_sha256"].values():
+        seed = list(unseen["generators_sha256"].values()).index(generator)
+        for row in unseen["tasks"]:
+            found = {name: cell["seeds"] for name, cell in row["methods"].items() if cell}
+            # Rivals have one training seed, which need not be this one.
+            before[row["task"]] = {
+                name: seeds[seed]
+                for name, seeds in found.items()
+                if len(seeds) == len(unseen["generators_sha256"])
+            }
+    methods = [
+        name
+        for name in ("unguided", "guided", "ranked", "selected", "cloning")
+        if any(row["methods"].get(name) for row in shipped["tasks"])
+    ]
+
+    def compare(task: str, method: str, now: float | None) -> str:
+        old = before.get(task, {}).get(method)
+        return share(now) if old is None else f"{share(old)}, {share(now)}"
+
+    rows = []
+    for row in shipped["tasks"]:
+        found = {name: row["methods"].get(name) for name in methods}
+        rates = {name: cell["mean"] if cell else None for name, cell in found.items()}
+        cells = [compare(row["task"], name, rates[name]) for name in methods]
+        rows.append([row["task"].removesuffix("-v3"), *cells])
+    for seen in (True, False):
+        tasks = [row["task"] for row in shipped["tasks"] if row["seen"] == seen]
+        means = {m["method"]: m for m in shipped["means"] if m["seen"] == seen}
+        if not tasks:
+            continue
+        cells = []
+        for name in methods:
+            old = [before[task][name] for task in tasks if name in before.get(task, {})]
+            past = f"{share(sum(old) / len(old))}, " if len(old) == len(tasks) else ""
+            cells.append(f"{past}**{share(means[name]['mean'])}**" if name in means else "–")
+        rows.append([f"mean, {'seen' if seen else 'unseen'}", *cells])
+    change = ""
+    if unseen is not None and before:
+        old, new = (part["config"]["methods"]["guidance"]["min_gain"] for part in (unseen, shipped))
+        change = f""" That share
+was {old:g} for the figures above and is {new:g} now, chosen on tasks that generators were trained
+without: what is left of a noisy demonstration's error is noise. Before and now are on the same
+prompts and layouts."""
+    texts = {
+        "unguided": "no guidance",
+        "guided": "guided",
+        "ranked": "best of 64 by rank",
+        "selected": "top 5 of 100",
+        "cloning": "cloning",
+    }
+    order = ": before, now" if before else ""
+    header = ["task", *(f"{texts[name]}{order}" for name in methods)]
+    return f"""## The bundled generator, by guidance as it is now
+
+One training seed. Guidance leaves a policy as generated unless the error on held-back steps falls
+by a share.{change}
+
+{table(header, rows)}
+
+{describe_cells(shipped)}
+
+"""
+
+
+def summarize_shipped(shipped: dict[str, Any] | None) -> str:
+    """One sentence on the bundled generator's unseen tasks; empty without figures."""
+    if shipped is None:
+        return ""
+    found = [
+        f"{text} {share(mean['mean'])}"
+        for mean in shipped["means"]
+        if not mean["seen"]
+        and (text := METHODS.get(mean["method"]))
+        and mean["method"] != "cloning"
+    ]
+    listed = "; ".join(found)
+    return f"The bundled generator alone, by guidance as it is now, on unseen tasks: {listed}."
+
+
 def write_breadth(parts: list[dict[str, Any] | None]) -> str:
     """How many tasks have a good zoo, and which have not; empty without figures.
 

@@ -294,9 +294,13 @@ def test_the_picture_shows_both_curves(summary, tmp_path):
     assert Image.open(path).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
 
 
-def test_the_page_has_the_figures(summary, monkeypatch):
+@pytest.fixture
+def page(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    page = importlib.import_module("pages.unseen")
+    return importlib.import_module("pages.unseen")
+
+
+def test_the_page_has_the_figures(summary, page):
     assert page.write_unseen(None) == page.write_novelty(None) == ""
     # The example suite has no version of Meta-World to tell.
     summary = summary | {"provenance": page.read_optional("unseen")["provenance"]}
@@ -305,6 +309,24 @@ def test_the_page_has_the_figures(summary, monkeypatch):
     assert page.rate(guided) in text
     assert "images/unseen.png" in text
     assert "| average of the 16 nearest zoo policies | 0/0 | – | – | – | – |" in text
+
+
+def test_the_page_of_the_bundled_generator(page, folder, generators):
+    both = summarize_unseen(folder, TASKS, generators, CONFIG)
+    both |= {"provenance": page.read_optional("unseen")["provenance"]}
+    one = summarize_unseen(folder, TASKS, generators[:1], CONFIG)
+    one |= {"provenance": both["provenance"]}
+    assert page.write_shipped(None, both) == ""
+    row = next(row for row in one["tasks"] if not row["seen"])
+    now = page.share(row["methods"]["guided"]["mean"])
+    # The same cells: before and now are equal, where it was measured before.
+    text = page.write_shipped(one, both)
+    name = row["task"].removesuffix("-v3")
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} ")]
+    assert f"| {now}, {now} |" in line
+    assert "| mean, unseen |" in text
+    (line,) = [x for x in page.write_shipped(one, None).splitlines() if x.startswith(f"| {name} ")]
+    assert f"| {now} |" in line
 
 
 def test_the_command(zoo, tmp_path, capsys, monkeypatch):
