@@ -79,16 +79,24 @@ def write_methods(result: dict[str, Any], methods: dict[str, str]) -> str:
     return table(header, rows)
 
 
+TASK_METHODS = {
+    "unguided": "no guidance",
+    "guided": "guided",
+    "ranked": "best of 64 by rank",
+    "selected": "top 5 of 100",
+    "cloning": "cloning",
+}
+"""Columns of the tables by task."""
+
+
 def write_unseen_tasks(result: dict[str, Any]) -> str:
     """One row an unseen task."""
-    methods = ("unguided", "guided", "ranked", "selected", "cloning")
     rows = [
-        [row["task"].removesuffix("-v3"), *(rate(row["methods"].get(name)) for name in methods)]
+        [row["task"].removesuffix("-v3"), *(rate(row["methods"].get(m)) for m in TASK_METHODS)]
         for row in result["tasks"]
         if not row["seen"]
     ]
-    header = ["task", "no guidance", "guided", "best of 64 by rank", "top 5 of 100", "cloning"]
-    return table(header, rows)
+    return table(["task", *TASK_METHODS.values()], rows)
 
 
 def write_unseen(result: dict[str, Any] | None) -> str:
@@ -152,65 +160,38 @@ def write_shipped(shipped: dict[str, Any] | None, unseen: dict[str, Any] | None)
     if shipped is None:
         return ""
     (generator,) = shipped["generators_sha256"].values()
-    before: dict[str, dict[str, float]] = {}
-    if unseen is not None and generator in unseen["generators_sha256"].values():
-        seed = list(unseen["generators_sha256"].values()).index(generator)
-        for row in unseen["tasks"]:
-            found = {name: cell["seeds"] for name, cell in row["methods"].items() if cell}
-            # Rivals have one training seed, which need not be this one.
-            before[row["task"]] = {
-                name: seeds[seed]
-                for name, seeds in found.items()
-                if len(seeds) == len(unseen["generators_sha256"])
-            }
-    methods = [
-        name
-        for name in ("unguided", "guided", "ranked", "selected", "cloning")
-        if any(row["methods"].get(name) for row in shipped["tasks"])
-    ]
+    now = _read_rates(shipped, generator)
+    before = _read_rates(unseen, generator) if unseen else {}
 
-    def compare(task: str, method: str, now: float | None) -> str:
-        old = before.get(task, {}).get(method)
-        return share(now) if old is None else f"{share(old)}, {share(now)}"
+    def compare(tasks: list[str], method: str) -> str:
+        """Before and now, in the mean over tasks."""
+        found = [
+            [rates[task, method] for task in tasks if (task, method) in rates]
+            for rates in (before, now)
+        ]
+        means = [share(sum(part) / len(part)) for part in found if len(part) == len(tasks)]
+        return ", ".join(means) or "–"
 
-    rows = []
-    for row in shipped["tasks"]:
-        found = {name: row["methods"].get(name) for name in methods}
-        rates = {name: cell["mean"] if cell else None for name, cell in found.items()}
-        cells = [compare(row["task"], name, rates[name]) for name in methods]
-        rows.append([row["task"].removesuffix("-v3"), *cells])
-    for seen in (True, False):
-        tasks = [row["task"] for row in shipped["tasks"] if row["seen"] == seen]
-        means = {m["method"]: m for m in shipped["means"] if m["seen"] == seen}
-        if not tasks:
-            continue
-        cells = []
-        for name in methods:
-            old = [before[task][name] for task in tasks if name in before.get(task, {})]
-            past = f"{share(sum(old) / len(old))}, " if len(old) == len(tasks) else ""
-            cells.append(f"{past}**{share(means[name]['mean'])}**" if name in means else "–")
-        rows.append([f"mean, {'seen' if seen else 'unseen'}", *cells])
-    change = ""
-    if unseen is not None and before:
-        old, new = (part["config"]["methods"]["guidance"]["min_gain"] for part in (unseen, shipped))
-        change = f""" That share
-was {old:g} for the figures above and is {new:g} now, chosen on tasks that generators were trained
-without: what is left of a noisy demonstration's error is noise. Before and now are on the same
-prompts and layouts."""
-    texts = {
-        "unguided": "no guidance",
-        "guided": "guided",
-        "ranked": "best of 64 by rank",
-        "selected": "top 5 of 100",
-        "cloning": "cloning",
-    }
+    groups = {row["task"].removesuffix("-v3"): [row["task"]] for row in shipped["tasks"]}
+    for name, seen in (("mean, seen", True), ("mean, unseen", False)):
+        if tasks := [row["task"] for row in shipped["tasks"] if row["seen"] == seen]:
+            groups[name] = tasks
+    rows = [[name, *(compare(tasks, m) for m in TASK_METHODS)] for name, tasks in groups.items()]
     order = ": before, now" if before else ""
-    header = ["task", *(f"{texts[name]}{order}" for name in methods)]
+    header = ["task", *(f"{text}{order}" for text in TASK_METHODS.values())]
+    change = ""
+    if unseen and before:
+        old, new = (part["config"]["methods"]["guidance"]["min_gain"] for part in (unseen, shipped))
+        change = f"""
+That share was {old:g} for the figures above and is {new:g} now, chosen on tasks that generators
+were trained without: what is left of a noisy demonstration's error is noise. Before and now are on
+the same prompts and layouts.
+"""
     return f"""## The bundled generator, by guidance as it is now
 
 One training seed. Guidance leaves a policy as generated unless the error on held-back steps falls
-by a share.{change}
-
+by a share.
+{change}
 {table(header, rows)}
 
 {describe_cells(shipped)}
@@ -218,18 +199,29 @@ by a share.{change}
 """
 
 
+def _read_rates(result: dict[str, Any], generator: str) -> dict[tuple[str, str], float]:
+    """Success by task and method of one of the training seeds; empty where it is none of them."""
+    generators = list(result["generators_sha256"].values())
+    if generator not in generators:
+        return {}
+    seed = generators.index(generator)
+    return {
+        (row["task"], method): cell["seeds"][seed]
+        for row in result["tasks"]
+        for method in TASK_METHODS
+        # Where one seed could not be, the others cannot be told apart.
+        if (cell := row["methods"].get(method)) and len(cell["seeds"]) == len(generators)
+    }
+
+
 def summarize_shipped(shipped: dict[str, Any] | None) -> str:
     """One sentence on the bundled generator's unseen tasks; empty without figures."""
     if shipped is None:
         return ""
-    found = [
-        f"{text} {share(mean['mean'])}"
-        for mean in shipped["means"]
-        if not mean["seen"]
-        and (text := METHODS.get(mean["method"]))
-        and mean["method"] != "cloning"
-    ]
-    listed = "; ".join(found)
+    means = {mean["method"]: mean["mean"] for mean in shipped["means"] if not mean["seen"]}
+    listed = "; ".join(
+        f"{METHODS[name]} {share(means[name])}" for name in README_METHODS if name in means
+    )
     return f"The bundled generator alone, by guidance as it is now, on unseen tasks: {listed}."
 
 

@@ -147,6 +147,9 @@ def run_unseen(
         folder: one JSON file a cell.
         config: sizes.
         on_cell: called with each cell's name when it is there.
+
+    Raises:
+        InputError: a rival is missing, and there is no zoo.
     """
     report = on_cell or (lambda name: None)
     cells = plan_cells(tasks, generators, config)
@@ -160,7 +163,11 @@ def run_unseen(
                 report(cell.name)
         prompts = _Prompts(pool, suite, generator, seed, config)
         rivals: dict[str, Callable[[], PolicyGenerator]] = {}
-        if zoo is not None and any(cell.part == "rivals" for cell in missing):
+        if any(cell.part == "rivals" for cell in missing):
+            if zoo is None:
+                raise InputError(
+                    "benchmark unseen: rivals need the generator's --zoo; or name other --parts"
+                )
             strangers = [prompts.record(task, 1)[0] for task in tasks]
             bank = _load_bank(zoo, generator, config)
             rivals = build_rivals(generator, bank, strangers, seed, config.methods)

@@ -20,8 +20,8 @@ class Unseen:
     zoo: Path | None = None
     "Zoo to train on, without its tasks of the suite's group `unseen`."
     generator: str | None = None
-    """A generator to measure in place of training any: a bundled one's name, a folder, or a Hugging
-    Face hub id. Its rivals need the zoo that it was trained on."""
+    """A generator to measure as the one training seed, in place of training any: a bundled one's
+    name, a folder, or a Hugging Face hub id. Its rivals need the zoo that it was trained on."""
     runs: Path = Path("runs/unseen")
     "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
     seeds: int = 3
@@ -70,10 +70,6 @@ class Unseen:
         else:
             suite = find_suite(zoo.suite)
             paths = self._train(zoo, (getattr(suite, "groups", None) or {}).get("unseen", ()))
-        if zoo is None and "rivals" in self.parts:
-            raise InputError(
-                "benchmark unseen: rivals need the generator's --zoo; or name other --parts"
-            )
         tasks = expand_tasks(suite, self.tasks)
         generators = [partial(load, path) for path in paths]
         cells = self.runs / "cells"
