@@ -135,6 +135,7 @@ def train_diffusion(
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         betas=config.betas,
+        fused=True,
     )
     modules = {"denoiser": denoiser, "ema": ema, "best": best}
     state = TrainingState(state_path, modules, optimizer, generator, checkpoint_seconds)
