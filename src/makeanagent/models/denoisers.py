@@ -58,6 +58,10 @@ class _ModulatedBlock(nn.Module):
 class MLPDenoiser(nn.Module):
     """A residual MLP over the flattened latent.
 
+    Policies of a task lie close together, so that the condition says nearly all and the noisy
+    latent little. Time and condition therefore gate the latent on its way in, and modulate what
+    the head reads: else the blocks have to cancel the noise that their shortcuts carry.
+
     Differs from the paper: a U-Net has nothing to slide over in a latent of two positions; this
     network samples some fifty times faster and trains in minutes on a CPU.
     """
@@ -71,21 +75,40 @@ class MLPDenoiser(nn.Module):
         self.time_dim = config.time_dim
         latent_dim = latent_shape[0] * latent_shape[1]
         self.embed = nn.Linear(latent_dim, width)
+        self.gate = nn.Linear(width, width)
         self.time = nn.Linear(config.time_dim, width)
         self.condition = nn.Sequential(
             nn.Linear(condition_dim, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.blocks = nn.ModuleList([_ModulatedBlock(width, width) for _ in config.widths])
+        self.modulation = nn.Linear(width, 2 * width)
         self.head = nn.Linear(width, latent_dim)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.ones_(self.gate.bias)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+        self.register_load_state_dict_pre_hook(_add_gates)
 
     def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
         """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
         context = self.time(embed_time(timesteps, self.time_dim)) + self.condition(condition)
         context = nn.functional.silu(context)
-        x = self.embed(latents.flatten(1))
+        x = self.embed(latents.flatten(1)) * self.gate(context)
         for block in self.blocks:
             x = block(x, context)
-        return self.head(x).unflatten(1, self.latent_shape)
+        scale, shift = self.modulation(context).chunk(2, dim=1)
+        return self.head(x * (1 + scale) + shift).unflatten(1, self.latent_shape)
+
+
+def _add_gates(module: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Give weights that were trained without gate and modulation those that change nothing."""
+    for name in ("gate", "modulation"):
+        layer = module.get_submodule(name)
+        for part, tensor in layer.named_parameters():
+            neutral = torch.zeros_like(tensor)
+            if (name, part) == ("gate", "bias"):
+                neutral += 1
+            tensors.setdefault(f"{prefix}{name}.{part}", neutral.detach())
 
 
 class _ConvolutionBlock(nn.Module):

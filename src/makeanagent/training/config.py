@@ -54,7 +54,7 @@ class DiffusionTraining:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     condition: ConditionKind = "hv"
     "Embeddings that condition the denoiser: both, h alone, or v alone (figure 8)."
-    num_steps: int = 5_000
+    num_steps: int = 15_000
     "Gradient steps at most."
     num_epochs: int | None = None
     "Passes over the policies; in place of num_steps."
@@ -76,7 +76,7 @@ class DiffusionTraining:
     "Samples of each batch on which the action error is measured."
     validate_steps: int = 500
     "Steps between validations on held-out runs."
-    patience: int = 4
+    patience: int = 10
     "Validations without improvement after which training stops."
 
 
