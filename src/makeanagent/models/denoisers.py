@@ -55,6 +55,10 @@ class _ModulatedBlock(nn.Module):
         return x + self.contract(nn.functional.silu(self.expand(y)))
 
 
+_NEUTRAL = {"gate.weight": 0.0, "gate.bias": 1.0, "modulation.weight": 0.0, "modulation.bias": 0.0}
+"""With these values, gate and modulation change nothing: training begins with them."""
+
+
 class MLPDenoiser(nn.Module):
     """A residual MLP over the flattened latent.
 
@@ -83,10 +87,8 @@ class MLPDenoiser(nn.Module):
         self.blocks = nn.ModuleList([_ModulatedBlock(width, width) for _ in config.widths])
         self.modulation = nn.Linear(width, 2 * width)
         self.head = nn.Linear(width, latent_dim)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.ones_(self.gate.bias)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        for name, value in _NEUTRAL.items():
+            nn.init.constant_(self.get_parameter(name), value)
         self.register_load_state_dict_pre_hook(_add_gates)
 
     def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
@@ -102,13 +104,8 @@ class MLPDenoiser(nn.Module):
 
 def _add_gates(module: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Give weights that were trained without gate and modulation those that change nothing."""
-    for name in ("gate", "modulation"):
-        layer = module.get_submodule(name)
-        for part, tensor in layer.named_parameters():
-            neutral = torch.zeros_like(tensor)
-            if (name, part) == ("gate", "bias"):
-                neutral += 1
-            tensors.setdefault(f"{prefix}{name}.{part}", neutral.detach())
+    for name, value in _NEUTRAL.items():
+        tensors.setdefault(prefix + name, torch.full_like(module.get_parameter(name), value))
 
 
 class _ConvolutionBlock(nn.Module):
