@@ -1,5 +1,6 @@
 """Baseline: behaviour cloning on the prompt's own demonstrations."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from makeanagent.policies.codec import check_parameters
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.translation import draw_moves, translate
+from makeanagent.trajectories.translation import Scene, draw_moves, read_scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +107,20 @@ class Cloning:
         sources = [np.random.default_rng((seed, number)) for number in range(len(groups))]
         shape = (config.batch_size, self.spec.observation_dim)
         moving = torch.Generator().manual_seed(seed)
+        scenes: dict[Scene, list[int]] = defaultdict(list)
+        if self._positions:
+            for number, group in enumerate(groups):
+                scenes[read_scene(group, self._positions, self._translation)].append(number)
         for _ in range(config.num_steps):
             places = np.stack([source.random(config.batch_size) for source in sources])
             rows = torch.from_numpy(first + (places * count).astype(int))
             inputs = states[rows]
             # Before there is noise, by which an absent object would seem to be there.
-            if self._positions:
+            if scenes:
                 half = config.batch_size // 2
                 moves = draw_moves(half, self._translation, moving)
-                inputs[:, :half] = translate(inputs[:, :half], moves, self._positions)
+                for scene, numbers in scenes.items():
+                    inputs[numbers, :half] = scene.move(inputs[numbers, :half], moves)
             if config.input_noise > 0:
                 noise = np.stack([source.standard_normal(shape, np.float32) for source in sources])
                 inputs += config.input_noise * torch.from_numpy(noise)

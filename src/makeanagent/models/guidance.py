@@ -24,7 +24,7 @@ from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.translation import draw_moves, translate
+from makeanagent.trajectories.translation import draw_moves, read_scene
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,8 @@ class GuidanceConfig:
     num_states: int = 96
     "Steps read of the demonstration, evenly over what they achieve."
     translation: float = 0.1
-    """Standard deviation of the moves along x and y by which steps are shown a second time, in the
-    unit of the positions; 0 for none."""
+    """Standard deviation of the moves by which steps are shown a second time, in the unit of the
+    positions; 0 for none."""
     weight_after_success: float = 0.1
     """Share in which steps after the first success are read, beside 1 of those before: they achieve
     nothing more, and an agent that is still learning does there what it likes."""
@@ -170,7 +170,11 @@ def gather_steps(
     if positions and config.translation > 0:
         # The same for every policy: none depends on what else is made with it.
         moves = draw_moves(shown.shape[1], config.translation, torch.Generator().manual_seed(0))
-        shown = torch.cat([shown, translate(shown, moves, positions)], dim=1)
+        moved = [
+            read_scene(group, positions, config.translation).move(steps, moves)
+            for group, steps in zip(groups, shown, strict=True)
+        ]
+        shown = torch.cat([shown, torch.stack(moved)], dim=1)
         labels = labels.repeat(1, 2, 1)
         held_back = torch.cat([held_back, torch.zeros_like(held_back)])
     return DemonstratedSteps(

@@ -89,7 +89,7 @@ def imagine_rollouts(
     scene = _read_scene(demonstration, positions, config, parameters)
     if scene is None:
         return parameters.new_zeros(len(policies), IMAGINED_DIM)
-    moves = draw_moves(config.num_layouts, config.scale, torch.Generator().manual_seed(0))
+    moves = draw_moves(config.num_layouts, config.scale, torch.Generator().manual_seed(0))[:, :2]
     # Layouts `[K]`, the same for every policy, since candidates are compared. [K, T, ...]
     layouts = translate(
         scene.states.expand(len(moves), -1, -1), moves[:, None].to(scene.states), positions

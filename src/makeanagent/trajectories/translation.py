@@ -3,12 +3,76 @@
 Where some numbers of an observation are positions in one frame, moving all of them alike along the
 floor leaves what is to be done as it is. One demonstration thus stands for many, on layouts that
 nobody has shown.
+
+More may move where a demonstration shows that nothing is touched: one body goes to its target, and
+all else stays. The height is then free as well, and what the body passes by may stand anywhere.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from makeanagent.trajectories.trajectory import Trajectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Which positions of a demonstration move together."""
+
+    together: tuple[int, ...]
+    "Where in an observation positions begin that move alike."
+    apart: tuple[int, ...] = ()
+    "Where those begin that take no part: they move among themselves."
+    free: bool = False
+    "Whether nothing is touched, so that heights move as well."
+
+    def move(self, states: Tensor, moves: Tensor) -> Tensor:
+        """States `[..., S, O]` after `moves` `[S, 5]` of `draw_moves`."""
+        moved = translate(states, moves[:, : 3 if self.free else 2], self.together)
+        return translate(moved, moves[:, 3:], self.apart)
+
+
+def read_scene(
+    demonstrations: Sequence[Trajectory], positions: Sequence[int], scale: float
+) -> Scene:
+    """What demonstrations of one behaviour say about what may move.
+
+    Args:
+        demonstrations: at least one.
+        positions: where in an observation positions begin, x, y and z each.
+        scale: standard deviation of the moves: what moves by less than a tenth of it stays; what
+            comes as near as it may be a target.
+    """
+    scenes = [_read_scene(item.observations, positions, scale) for item in demonstrations]
+    # One of them that touches something shows that the behaviour does.
+    return next((scene for scene in scenes if not scene.free), scenes[0])
+
+
+def _read_scene(observations: np.ndarray, positions: Sequence[int], scale: float) -> Scene:
+    paths = {start: observations[:, start : start + 3] for start in positions}
+    paths = {start: path for start, path in paths.items() if path.any()}
+    moving = [start for start, path in paths.items() if np.ptp(path, axis=0).max() > 0.1 * scale]
+    still = [start for start in paths if start not in moving]
+    touching = Scene(together=tuple(positions))
+    if not moving or not still:
+        return touching
+    body = paths[moving[0]]
+    # The body's position a step ago, say, is no other body.
+    if any(_distances(body, paths[start]).max() > 0.5 * scale for start in moving):
+        return touching
+    nearest = {start: _distances(body, paths[start]).min() for start in still}
+    reached = max(scale, min(nearest.values()))
+    apart = tuple(start for start in still if nearest[start] > reached)
+    together = tuple(start for start in positions if start not in apart)
+    return Scene(together=together, apart=apart, free=True)
+
+
+def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`[T]` between two paths `[T, 3]`."""
+    return np.linalg.norm(first - second, axis=1)
 
 
 def translate(states: Tensor, moves: Tensor, positions: Sequence[int]) -> Tensor:
@@ -16,18 +80,22 @@ def translate(states: Tensor, moves: Tensor, positions: Sequence[int]) -> Tensor
 
     Args:
         states: `[..., S, O]`.
-        moves: `[..., S, 2]`: along x and y, in the unit of the positions. Not along z, since what
-            stands on the floor stays there.
+        moves: `[..., S, D]`: along x and y, in the unit of the positions. Along z as well, D = 3,
+            only where nothing stands on the floor, since that stays there.
         positions: where in an observation positions begin, x, y and z each. One that is all zeros
             is of an object that is not there, and stays.
     """
     moved = states.clone()
     for start in positions:
         present = (states[..., start : start + 3] != 0).any(dim=-1, keepdim=True)
-        moved[..., start : start + 2] += torch.where(present, moves, 0.0)
+        moved[..., start : start + moves.shape[-1]] += torch.where(present, moves, 0.0)
     return moved
 
 
 def draw_moves(count: int, scale: float, source: torch.Generator) -> Tensor:
-    """Gaussian moves `[count, 2]` of standard deviation `scale`."""
-    return scale * torch.randn((count, 2), generator=source)
+    """Gaussian moves `[count, 5]` of standard deviation `scale`.
+
+    Along x, y and z of what moves together, and along x and y of what moves apart.
+    """
+    along_floor = torch.randn((count, 2), generator=source)
+    return scale * torch.cat([along_floor, torch.randn((count, 3), generator=source)], dim=1)
