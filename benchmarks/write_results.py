@@ -34,12 +34,12 @@ Written by `benchmarks/write_results.py` from the JSON files in `benchmarks/resu
 
 {write_experiments(read("table4"))}\
 {write_unseen(read_unseen())}\
-{write_shipped(read_optional("shipped"), read_optional("unseen"))}\
+{write_shipped(read_optional("shipped"))}\
 {write_ranking(read_optional("predictor"))}\
 {write_novelty(read_optional("novelty"))}\
 {write_autoencoder(read("representation"))}
 {write_zoo(read("zoo"))}
-{write_breadth([read_optional(name) for name in ("zoo_training", "zoo_unseen", "zoo_weak")])}
+{write_breadth([read_optional(name) for name in ("zoo_unseen", "zoo_training", "zoo_weak")])}
 {write_speed(read("speed"))}
 ## How to replicate
 

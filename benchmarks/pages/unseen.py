@@ -89,12 +89,11 @@ TASK_METHODS = {
 """Columns of the tables by task."""
 
 
-def write_unseen_tasks(result: dict[str, Any]) -> str:
-    """One row an unseen task."""
+def write_tasks(result: dict[str, Any]) -> str:
+    """One row a task, seen ones first."""
     rows = [
         [row["task"].removesuffix("-v3"), *(rate(row["methods"].get(m)) for m in TASK_METHODS)]
-        for row in result["tasks"]
-        if not row["seen"]
+        for row in sorted(result["tasks"], key=lambda row: not row["seen"])
     ]
     return table(["task", *TASK_METHODS.values()], rows)
 
@@ -144,74 +143,25 @@ Guided generation: {counted or "not measured"}.{cost}
 
 Means over training seeds, with Wilson intervals.
 
-{write_unseen_tasks(result)}
+{write_tasks(result)}
 {curves}
 """
 
 
-def write_shipped(shipped: dict[str, Any] | None, unseen: dict[str, Any] | None) -> str:
-    """The bundled generator by guidance as it is now; empty without figures.
-
-    Args:
-        shipped: figures of the bundled generator alone.
-        unseen: those of several training seeds; where the bundled generator is one of them, its
-            figures stand beside as those from before, since prompts and layouts are the same.
-    """
-    if shipped is None:
+def write_shipped(result: dict[str, Any] | None) -> str:
+    """The section on the bundled generator; empty without figures."""
+    if result is None:
         return ""
-    (generator,) = shipped["generators_sha256"].values()
-    now = _read_rates(shipped, generator)
-    before = _read_rates(unseen, generator) if unseen else {}
+    return f"""## The bundled generator
 
-    def compare(tasks: list[str], method: str) -> str:
-        """Before and now, in the mean over tasks."""
-        found = [
-            [rates[task, method] for task in tasks if (task, method) in rates]
-            for rates in (before, now)
-        ]
-        means = [share(sum(part) / len(part)) for part in found if len(part) == len(tasks)]
-        return ", ".join(means) or "–"
+One training seed, on a zoo of the same tasks that was built before that of the figures above; same
+prompts and layouts. With Wilson intervals.
 
-    groups = {row["task"].removesuffix("-v3"): [row["task"]] for row in shipped["tasks"]}
-    for name, seen in (("mean, seen", True), ("mean, unseen", False)):
-        if tasks := [row["task"] for row in shipped["tasks"] if row["seen"] == seen]:
-            groups[name] = tasks
-    rows = [[name, *(compare(tasks, m) for m in TASK_METHODS)] for name, tasks in groups.items()]
-    order = ": before, now" if before else ""
-    header = ["task", *(f"{text}{order}" for text in TASK_METHODS.values())]
-    change = ""
-    if unseen and before:
-        old, new = (part["config"]["methods"]["guidance"]["min_gain"] for part in (unseen, shipped))
-        change = f"""
-That share was {old:g} for the figures above and is {new:g} now, chosen on tasks that generators
-were trained without: what is left of a noisy demonstration's error is noise. Before and now are on
-the same prompts and layouts.
-"""
-    return f"""## The bundled generator, by guidance as it is now
+{write_tasks(result)}
 
-One training seed. Guidance leaves a policy as generated unless the error on held-back steps falls
-by a share.
-{change}
-{table(header, rows)}
-
-{describe_cells(shipped)}
+{describe_cells(result)}
 
 """
-
-
-def _read_rates(result: dict[str, Any], generator: str) -> dict[tuple[str, str], float]:
-    """Success by task and method of one of the training seeds; empty where it is none of them."""
-    generators = list(result["generators_sha256"].values())
-    if generator not in generators:
-        return {}
-    seed = generators.index(generator)
-    return {
-        (row["task"], method): cell["seeds"][seed]
-        for row in result["tasks"]
-        for method in TASK_METHODS
-        # Where one seed could not be, the others cannot be told apart.
-        if (cell := row["methods"].get(method)) and len(cell["seeds"]) == len(generators)
-    }
 
 
 def summarize_shipped(shipped: dict[str, Any] | None) -> str:
@@ -222,7 +172,7 @@ def summarize_shipped(shipped: dict[str, Any] | None) -> str:
     listed = "; ".join(
         f"{METHODS[name]} {share(means[name])}" for name in README_METHODS if name in means
     )
-    return f"The bundled generator alone, by guidance as it is now, on unseen tasks: {listed}."
+    return f"The bundled generator alone, on unseen tasks: {listed}."
 
 
 def write_breadth(parts: list[dict[str, Any] | None]) -> str:

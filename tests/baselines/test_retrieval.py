@@ -48,6 +48,16 @@ def test_averages_take_the_nearest_of_each_run_first(generator, bank, rollouts):
         assert torch.allclose(found.parameters[0], expected, atol=1e-6), num_averaged
 
 
+def test_of_a_task_with_few_policies_all_are_averaged(generator, bank, rollouts):
+    few = torch.nonzero(bank.task == bank.task[0]).flatten()[:2]
+    rest = torch.nonzero(bank.task != bank.task[0]).flatten()
+    rows = torch.cat([few, rest])
+    names = ("parameters", "task", "run", "conditions")
+    smaller = replace(bank, **{name: getattr(bank, name)[rows] for name in names})
+    found = Retrieval(generator, smaller, num_averaged=5).generate(rollouts[0])
+    assert torch.allclose(found.parameters[0], bank.parameters[few].mean(dim=0), atol=1e-6)
+
+
 def test_noise_has_the_scale_of_each_parameter_of_the_task(generator, bank, rollouts):
     noisy = Retrieval(generator, bank, noise=0.5).generate(rollouts[0], 2_000, seed=3)
     std = bank.parameters[bank.task == bank.task[0]].std(dim=0, correction=0)

@@ -26,12 +26,13 @@ class Retrieval:
     Args:
         generator: its embedding says what is near.
         bank: the policies to choose from.
-        num_averaged: policies whose weights are averaged, of as many different runs as there are.
+        num_averaged: policies whose weights are averaged, of as many different runs as there are;
+            all of a task that has fewer.
         noise: standard deviation of Gaussian noise on the weights, in units of each parameter's
             standard deviation over the task's training policies; different for every policy.
 
     Raises:
-        InputError: `noise` is negative, or a task has fewer policies than are to be averaged.
+        InputError: `noise` is negative, or every task has fewer policies than are to be averaged.
     """
 
     def __init__(
@@ -42,11 +43,11 @@ class Retrieval:
         num_averaged: int = 1,
         noise: float = 0.0,
     ) -> None:
-        fewest = int(bank.task.unique(return_counts=True)[1].min())
-        if not 1 <= num_averaged <= fewest:
+        most = int(bank.task.unique(return_counts=True)[1].max())
+        if not 1 <= num_averaged <= most:
             raise InputError(
-                f"retrieval: num_averaged {num_averaged}: must be at least 1 and at most {fewest},"
-                " the policies of the smallest task"
+                f"retrieval: num_averaged {num_averaged}: must be at least 1 and at most {most},"
+                " the policies of the largest task"
             )
         if not noise >= 0:
             raise InputError(f"retrieval: noise {noise}: must be at least 0")
@@ -75,7 +76,7 @@ class Retrieval:
         return PolicyBatch(vectors, self._generator.config.spec)
 
     def _find_policies(self, condition: Tensor, task: Tensor) -> Tensor:
-        """Rows of the bank, `[num_averaged]`: of every run the nearest, then the second nearest."""
+        """Rows of the bank, `num_averaged` at most: each run's nearest, then its second nearest."""
         members = torch.nonzero(self._bank.task == task).flatten()
         distances = measure_distances(condition[None], self._bank.conditions[members])[0]
         members = members[distances.argsort(stable=True)]
