@@ -27,7 +27,7 @@ make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_u
 # Of those that 32 rounds do not make good, the ones that more rounds might.
 make-an-agent zoo build --out runs/zoo_weak --num-checkpoints 8 --checkpoint-steps 300 \
     --max-rounds 64 --round-episodes 24 \
-    --tasks box-close push-wall peg-unplug-side reach-wall push-back
+    --tasks box-close push-wall peg-unplug-side reach-wall
 make-an-agent benchmark zoo --zoo runs/zoo_weak --out benchmarks/results/zoo_weak.json
 for seed in 0 1 2; do
     run="runs/unseen/seed-$seed"
