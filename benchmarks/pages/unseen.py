@@ -182,7 +182,7 @@ def write_breadth(parts: list[dict[str, Any] | None]) -> str:
         [
             row["task"].removesuffix("-v3"),
             str(row["num_policies"]),
-            f"{row['qualified_rate']:.2f}",
+            f"{row['qualified_rate']:.3f}",
             f"{row['success_rate']:.2f}",
             f"{row['expert_success']:.2f}",
         ]
