@@ -130,7 +130,7 @@ Guided generation: {counted or "not measured"}.{cost}
 
 {describe_cells(result)}
 
-### Each unseen task
+### Task by task
 
 Means over training seeds, with Wilson intervals.
 

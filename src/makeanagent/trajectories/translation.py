@@ -97,5 +97,6 @@ def draw_moves(count: int, scale: float, source: torch.Generator) -> Tensor:
 
     Along x, y and z of what moves together, and along x and y of what moves apart.
     """
+    # A draw of their own, so that these stay as they were for figures from before the others.
     along_floor = torch.randn((count, 2), generator=source)
     return scale * torch.cat([along_floor, torch.randn((count, 3), generator=source)], dim=1)
