@@ -174,6 +174,34 @@ def test_experts_leave_the_observation_alone():
         np.testing.assert_array_equal(observation, kept, err_msg=task)
 
 
+def test_teacher_of_reach_takes_the_fingertips_to_the_goal():
+    env, expert, teacher = environment("reach-v3"), *_acts("reach-v3")
+    for layout in range(3):
+        distances = []
+        for act in (expert, teacher):
+            observation = env.reset(layout)
+            for _ in range(120):
+                observation, success, _ = env.step(act(observation))
+            assert success
+            fingertips = env._env.tcp_center
+            distances.append(np.linalg.norm(fingertips - observation[-3:]))
+        # Success ends at 50 mm.
+        assert distances[0] > 0.04
+        assert distances[1] < 0.015
+
+
+def test_teachers_of_other_tasks_are_their_experts():
+    for task in SUITE.tasks():
+        expert, teacher = _acts(task)
+        observation = np.full(39, 0.5)
+        same = np.array_equal(expert(observation), teacher(observation))
+        assert same == (task != "reach-v3"), task
+
+
+def _acts(task):
+    return SUITE.expert(task), SUITE.teacher(task)
+
+
 @pytest.mark.parametrize("task", ["reach-v3", "window-close-v3"])
 def test_experts_succeed(task):
     expert = SUITE.expert(task)

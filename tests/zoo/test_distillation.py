@@ -1,7 +1,7 @@
 """Populations: good, of one initialisation, and each run on data of its own."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 from tests.tiny_zoo import SUITE, TASKS, TINY, build
 
 from makeanagent.environments import find_suite
+from makeanagent.environments.gymnasium import GymnasiumSuite
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
@@ -25,8 +26,8 @@ from makeanagent.zoo.distillation import (
 SPEC = PolicySpec(observation_dim=10, action_dim=2)
 
 
-def distill(config, seed=0):
-    suite = find_suite(SUITE)
+def distill(config, seed=0, suite=None):
+    suite = suite or find_suite(SUITE)
     environment = suite.make(TASKS[0])
     demonstrations = record_demonstrations(
         suite, TASKS[0], environment, range(6), config.noise_scales, seed, 60, 3
@@ -169,6 +170,25 @@ def test_a_run_that_drew_nothing_takes_everything():
     _, _, rows, counts = labelled.to_tensors(torch.device("cpu"))
     assert counts.tolist() == [5, 5, 5]
     assert rows.sort(dim=1).values.tolist() == [[0, 1, 2, 3, 4]] * 3
+
+
+@dataclass(frozen=True)
+class TaughtSuite(GymnasiumSuite):
+    """Its experts demonstrate, but another teaches."""
+
+    def teacher(self, task):
+        self.check_task(task)
+        return lambda observation: np.array([0.5, -0.25])
+
+
+def test_a_suites_teacher_labels_what_its_expert_demonstrates():
+    suite = TaughtSuite(task_configs=find_suite(SUITE).task_configs)
+    config = replace(TINY, round_steps=100, max_rounds=TINY.min_rounds)
+    actors = PolicyBatch(torch.from_numpy(distill(config, suite=suite)[-1]), SPEC)
+    environment = suite.make(TASKS[0])
+    states = torch.tensor(np.stack([environment.reset(layout) for layout in range(5)])).float()
+    actions = actors.act(states)
+    assert (actions - torch.tensor([0.5, -0.25])).abs().max() < 0.1
 
 
 def test_labels_are_the_experts_actions():

@@ -31,6 +31,8 @@ OBSERVATION_DIM = 39
 ACTION_DIM = 4
 _CACHED_LAYOUTS = 512
 _EXPERT_NAMES = {"peg-insert-side-v3": "SawyerPegInsertionSideV3Policy"}
+_FINGERTIPS_BELOW = 0.045
+"""Metres from the hand, whose position is observed, down to the fingertips."""
 
 SEEN_TASKS = (
     "window-open-v3",
@@ -116,6 +118,24 @@ class MetaWorldSuite:
         def act(observation: np.ndarray) -> np.ndarray:
             # Some of the scripted policies write into the observation that they are given.
             return np.clip(policy.get_action(np.array(observation, np.float64)), -1.0, 1.0)
+
+        return act
+
+    def teacher(self, task: str) -> Act:
+        """What a zoo's policies are taught: the expert's actions, but for `reach-v3`.
+
+        There the expert takes the hand to the goal, and success is that the fingertips are within
+        5 cm of it: it stops 5 mm inside, and what is a little less exact fails. The teacher takes
+        the fingertips to the goal.
+        """
+        expert = self.expert(task)
+        if self.check_task(task) != "reach-v3":
+            return expert
+
+        def act(observation: np.ndarray) -> np.ndarray:
+            raised = np.array(observation, np.float64)
+            raised[-1] += _FINGERTIPS_BELOW
+            return expert(raised)
 
         return act
 

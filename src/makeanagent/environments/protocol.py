@@ -44,6 +44,8 @@ class Suite(Protocol):
     """A family of tasks with one observation and action space.
 
     Suites pickle to worker processes, and are hashable so that these keep a simulator for later.
+    A suite may have two things more: `groups`, names for several tasks together, and
+    `teacher(task)`, an `Act` whose actions a zoo's policies learn in place of the expert's.
     """
 
     def __hash__(self) -> int:

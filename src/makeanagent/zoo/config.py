@@ -31,7 +31,7 @@ class DistillationConfig:
     round_steps: int = 300
     "Gradient steps between two rounds of DAgger."
     round_episodes: int = 48
-    "Episodes that the actors play in a round; the expert labels what they saw."
+    "Episodes that the actors play in a round; the teacher labels what they saw."
     round_horizon: int = 250
     "Steps at most in such an episode; what goes wrong has gone wrong by then."
     min_rounds: int = 4

@@ -1,9 +1,10 @@
 """A zoo without reinforcement learning: populations of actors distilled from an expert.
 
 All runs of a task are trained side by side as stacked matrices, from one shared initialisation
-(so that their weights share a basin and a generator can learn their distribution), on expert
-labels of noisy expert episodes and of states that the actors themselves reach (DAgger, Ross et
-al. 2011). Checkpoints of the second half of training make the zoo.
+(so that their weights share a basin and a generator can learn their distribution), on the
+teacher's actions in noisy expert episodes and in states that the actors themselves reach (DAgger,
+Ross et al. 2011). The expert teaches, unless the suite knows a better teacher. Checkpoints of the
+second half of training make the zoo.
 
 Differs from the paper: its zoo is SAC checkpoints on one fixed layout, some 300 GPU-hours for
 ten tasks (section 4); this one takes minutes and holds on random layouts.
@@ -61,9 +62,9 @@ class LabelledStates:
         return states, labels, row_numbers, counts
 
 
-def label_states(expert: Act, states: np.ndarray) -> np.ndarray:
-    """The expert's actions `[T, A]` on states `[T, O]`."""
-    return np.stack([expert(state) for state in states])
+def label_states(teacher: Act, states: np.ndarray) -> np.ndarray:
+    """The teacher's actions `[T, A]` on states `[T, O]`."""
+    return np.stack([teacher(state) for state in states])
 
 
 @one_thread()
@@ -78,6 +79,8 @@ def distill_population(
     device: str = "cpu",
 ) -> np.ndarray:
     """Train a population and return its checkpoints.
+
+    Labels are the suite's `teacher`'s actions where it has one, else its expert's.
 
     Args:
         suite: the environments.
@@ -95,10 +98,10 @@ def distill_population(
     rng = np.random.default_rng(seed)
     generator = torch.Generator(device).manual_seed(seed)
     states = LabelledStates(config.num_runs, config.run_share, rng)
-    expert = suite.expert(task)
+    teacher: Act = getattr(suite, "teacher", suite.expert)(task)
     for trajectory in demonstrations:
         visited = trajectory.observations[:-1]
-        states.add_episode(visited, label_states(expert, visited))
+        states.add_episode(visited, label_states(teacher, visited))
 
     units = _measure_units(states.to_tensors(torch.device(device))[1])
     start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
@@ -112,7 +115,7 @@ def distill_population(
             _train_step(population, optimizer, *batch, units, config)
         first = len(history) * config.round_episodes
         layouts = round_layouts(seed)[first : first + config.round_episodes]
-        history.append(_play_and_label(expert, environment, population, states, layouts, config))
+        history.append(_play_and_label(teacher, environment, population, states, layouts, config))
 
     data = states.to_tensors(torch.device(device))
     checkpoints = []
@@ -185,14 +188,14 @@ def _draw_batch(
 
 
 def _play_and_label(
-    expert: Act,
+    teacher: Act,
     environment: Environment,
     population: PolicyBatch,
     states: LabelledStates,
     layouts: range,
     config: DistillationConfig,
 ) -> float:
-    """One round of DAgger: the runs play by turns, and the expert labels what they saw.
+    """One round of DAgger: the runs play by turns, and the teacher labels what they saw.
 
     Returns:
         The share of the episodes that succeeded.
@@ -208,7 +211,7 @@ def _play_and_label(
             max_steps=config.round_horizon,
         )
         visited = trajectory.observations[:-1]
-        states.add_episode(visited, label_states(expert, visited))
+        states.add_episode(visited, label_states(teacher, visited))
         successes += trajectory.first_success is not None
     return successes / len(layouts)
 
