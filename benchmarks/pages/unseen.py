@@ -117,12 +117,12 @@ seed; bands are 95% intervals.
 """
     return f"""## Unseen tasks: one demonstration, first sample
 
-The generator is trained on all tasks of the zoo but the unseen ones. Each task has
-{config["num_prompts"]} expert prompts a training seed, with action noise 0, 0.1, 0.2 and 0.3 by
-turns; each method makes one policy of each prompt, and the policies share 50 fresh layouts among
-them ({config["layouts_per_policy"]} each). What is chosen by rollouts is chosen on other layouts
-than it is scored on. Means over tasks, with 95% intervals by a stratified bootstrap over policies;
-IQM is the interquartile mean.
+The generator is trained on all tasks of the zoo but the unseen ones, by a recipe that has changed
+since ([design.md](design.md) says in what). Each task has {config["num_prompts"]} expert prompts a
+training seed, with action noise 0, 0.1, 0.2 and 0.3 by turns; each method makes one policy of each
+prompt, and the policies share 50 fresh layouts among them ({config["layouts_per_policy"]} each).
+What is chosen by rollouts is chosen on other layouts than it is scored on. Means over tasks, with
+95% intervals by a stratified bootstrap over policies; IQM is the interquartile mean.
 
 {write_methods(result, METHODS)}
 
