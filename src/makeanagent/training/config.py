@@ -55,8 +55,8 @@ class DiffusionTraining:
     condition: ConditionKind = "hv"
     "Embeddings that condition the denoiser: both, h alone, or v alone (figure 8)."
     num_steps: int = 5_000
-    """Gradient steps at most. Three times as many fit held-out runs a little better, and what the
-    generator makes of a new task far worse: it has learnt the training prompts by heart."""
+    """Gradient steps at most. Three times as many met held-out runs hardly better, and made what is
+    generated for a new task without guidance worse: training prompts were learnt by heart."""
     num_epochs: int | None = None
     "Passes over the policies; in place of num_steps."
     batch_size: int = 128
