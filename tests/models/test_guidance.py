@@ -161,7 +161,14 @@ def test_steps_come_from_all_demonstrations_of_a_group(autoencoder):
 
 
 @pytest.mark.parametrize(
-    "field, value", [("num_steps", 0), ("step_size", 0.0), ("num_states", 10), ("check_steps", 0)]
+    "field, value",
+    [
+        ("num_steps", 0),
+        ("step_size", 0.0),
+        ("num_states", 10),
+        ("check_steps", 0),
+        ("explore_stride", 5),
+    ],
 )
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(InputError, match=field):

@@ -33,8 +33,11 @@ class GuidanceConfig:
 
     num_starts: int = 4
     "Latents generated for each policy; the best one goes on."
-    explore_steps: int = 30
+    explore_steps: int = 20
     "Gradient steps of every start."
+    explore_stride: int = 2
+    """Starts follow every so many-th of the steps read of the demonstration: the best one shows
+    itself soon, and on few."""
     num_steps: int = 60
     "Gradient steps after that, of the best start, at most."
     step_size: float = 0.03
@@ -73,7 +76,7 @@ class GuidanceConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("num_starts", "num_steps", "block_steps", "check_steps"):
+        for name in ("num_starts", "explore_stride", "num_steps", "block_steps", "check_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be at least 1")
         for name in ("step_size", "loss_beta", "action_limit"):
@@ -82,6 +85,11 @@ class GuidanceConfig:
         for name in ("known_distance", "translation", "weight_after_success"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must not be below 0")
+        if self.explore_stride > self.block_steps:
+            raise InputError(
+                f"guidance: explore_stride {self.explore_stride}: must be at most block_steps,"
+                f" {self.block_steps}, so that no block is left out"
+            )
         if self.num_states < _BLOCKS * self.block_steps:
             raise InputError(
                 f"guidance: num_states {self.num_states}: must be at least"
@@ -227,7 +235,8 @@ def _guide_together(
     latents = starts.flatten(0, 1)
     if num_starts > 1:
         owner = torch.arange(num_policies).repeat_interleave(num_starts)
-        tried = steps[owner.to(latents.device)]
+        every = torch.arange(steps.states.shape[1], device=latents.device)
+        tried = steps.pick(every % config.explore_stride == 0)[owner.to(latents.device)]
         latents = _descend(autoencoder, latents, tried, config.explore_steps, config)
         policies = PolicyBatch(autoencoder.decode(latents), autoencoder.spec)
         error = tried.measure_errors(policies, config.loss_beta)
