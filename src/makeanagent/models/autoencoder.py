@@ -88,8 +88,15 @@ class ParameterAutoencoder(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Policies `[N, P]` of latents `[N, G, D]`."""
-        pieces = [decoder(latents[:, index]) for index, decoder in enumerate(self.decoders)]
-        return torch.cat(pieces, dim=1) * self.scale + self.mean
+        # Scale and mean within the products: passes over `[N, P]` are what guidance would wait for.
+        scaled = latents * self.scale
+        pieces = [
+            nn.functional.linear(part, decoder.get_parameter("weight"), self.mean[group])
+            for part, decoder, group in zip(
+                scaled.unbind(dim=1), self.decoders, self.groups, strict=True
+            )
+        ]
+        return torch.cat(pieces, dim=1)
 
     def forward(self, parameters: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Reconstruction with noise on both sides: D(E(x + xi_D) + xi_E) of equation 5."""
