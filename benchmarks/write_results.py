@@ -32,7 +32,7 @@ def write_page() -> str:
 Written by `benchmarks/write_results.py` from the JSON files in `benchmarks/results`; do not edit.
 
 {write_experiments(read("table4"))}\
-{write_unseen(read_unseen())}\
+{write_unseen(read_unseen(), read_optional("zoo_generators"))}\
 {write_shipped(read_optional("shipped"))}\
 {write_ranking(read_optional("predictor"))}\
 {write_novelty(read_optional("novelty"))}\
@@ -72,7 +72,7 @@ def write_readme(page: str) -> str:
     if unseen is not None:
         short = {name: METHODS[name] for name in README_METHODS}
         parts.append(
-            "Generators trained on the tasks outside the nine unseen ones, as `metaworld` was; one"
+            "Generators trained on tasks outside the nine unseen ones, as `metaworld` was; one"
             f" demonstration, first sample, 50 layouts:\n\n{write_methods(unseen, short)}\n\n"
             f"{describe(unseen)}"
         )

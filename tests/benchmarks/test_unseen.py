@@ -301,10 +301,11 @@ def page(monkeypatch):
 
 
 def test_the_page_has_the_figures(summary, page):
-    assert page.write_unseen(None) == page.write_novelty(None) == ""
+    zoo = page.read_optional("zoo_generators")
+    assert page.write_unseen(None, zoo) == page.write_novelty(None) == ""
     # The example suite has no version of Meta-World to tell.
     summary = summary | {"provenance": page.read_optional("unseen")["provenance"]}
-    text = page.write_unseen(summary)
+    text = page.write_unseen(summary, zoo)
     (guided,) = (m for m in summary["means"] if m["method"] == "guided" and not m["seen"])
     assert page.rate(guided) in text
     assert "images/unseen.png" in text
