@@ -150,11 +150,12 @@ def write_shipped(result: dict[str, Any] | None) -> str:
     """The section on the bundled generator; empty without figures."""
     if result is None:
         return ""
+    guidance = result["config"]["methods"]["guidance"]
     return f"""## The bundled generator
 
-One training seed, by the recipe and on a zoo of before ([design.md](design.md)), guided by starts
-that explored with every step of the demonstration for 30 steps; same prompts and layouts. With
-Wilson intervals.
+One training seed, by the recipe and on a zoo of before ([design.md](design.md)), guided by
+{guidance["num_starts"]} starts that explored for {guidance["explore_steps"]} gradient steps; same
+prompts and layouts. With Wilson intervals.
 
 {write_tasks(result)}
 
