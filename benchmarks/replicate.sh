@@ -7,28 +7,28 @@ export PATH="$PWD/.venv/bin:$PATH"
 make-an-agent zoo build --out runs/zoo --tasks seen
 make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \
     --num-checkpoints 8 --checkpoint-steps 150
-make-an-agent benchmark zoo --zoo runs/zoo
+python -m benchmarks zoo --zoo runs/zoo
 make-an-agent zoo build --recipe sac --out runs/sac --tasks seen
 make-an-agent zoo build --recipe sac --out runs/sac_unseen --tasks unseen \
     --sac.num-steps 20000 --sac.num-checkpoints 160
-make-an-agent benchmark zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
+python -m benchmarks zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
 make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --sac.init-seed 7
-make-an-agent benchmark zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
+python -m benchmarks zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
-make-an-agent benchmark paper --zoo runs/zoo --sac-zoo runs/sac --sac-shared-zoo runs/sac_shared \
+python -m benchmarks paper --zoo runs/zoo --sac-zoo runs/sac --sac-shared-zoo runs/sac_shared \
     --unseen-zoo runs/zoo_unseen --paper-schedule 0.02
-make-an-agent benchmark sac
-make-an-agent benchmark representation --zoo runs/zoo --run-folder runs/paper/distilled-0
+python -m benchmarks sac
+python -m benchmarks representation --zoo runs/zoo --run-folder runs/paper/distilled-0
 make-an-agent zoo build --out runs/zoo_all --tasks training reach-wall \
     --num-checkpoints 8 --checkpoint-steps 300
-make-an-agent benchmark zoo --zoo runs/zoo_all --out benchmarks/results/zoo_training.json
-make-an-agent benchmark zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_unseen.json
+python -m benchmarks zoo --zoo runs/zoo_all --out benchmarks/results/zoo_training.json
+python -m benchmarks zoo --zoo runs/zoo_unseen --out benchmarks/results/zoo_unseen.json
 # Of those that 32 rounds do not make good, the ones that more rounds might.
 make-an-agent zoo build --out runs/zoo_weak --num-checkpoints 8 --checkpoint-steps 300 \
     --max-rounds 64 --round-episodes 24 \
     --tasks box-close push-wall peg-unplug-side reach-wall
-make-an-agent benchmark zoo --zoo runs/zoo_weak --out benchmarks/results/zoo_weak.json
+python -m benchmarks zoo --zoo runs/zoo_weak --out benchmarks/results/zoo_weak.json
 # The generators' own zoo: half the runs are as good for them and take half the time, and the five
 # tasks whose policies qualify least often are left out.
 make-an-agent zoo build --out runs/zoo_generators --num-runs 8 \
@@ -38,7 +38,7 @@ make-an-agent zoo build --out runs/zoo_generators --num-runs 8 \
     handle-pull plate-slide-back plate-slide-back-side plate-slide-side sweep-into sweep stick-push \
     soccer coffee-push pick-place hammer push lever-pull bin-picking pick-place-wall assembly \
     handle-pull-side basketball shelf-place hand-insert disassemble peg-unplug-side box-close
-make-an-agent benchmark zoo --zoo runs/zoo_generators --out benchmarks/results/zoo_generators.json
+python -m benchmarks zoo --zoo runs/zoo_generators --out benchmarks/results/zoo_generators.json
 for seed in 0 1 2; do
     run="runs/unseen/seed-$seed"
     make-an-agent train all --zoo runs/zoo_generators --out "$run" --seed "$seed"
@@ -51,12 +51,12 @@ for seed in 0 1 2; do
     make-an-agent train predictor --zoo runs/zoo_generators --out "$run" --seed "$seed"
 done
 cp runs/unseen/seed-0/predictor.json benchmarks/results/
-make-an-agent benchmark unseen --zoo runs/zoo_generators --tasks unseen --seeds 3
-make-an-agent benchmark unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
+python -m benchmarks unseen --zoo runs/zoo_generators --tasks unseen --seeds 3
+python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
     --out benchmarks/results/known.json
-make-an-agent benchmark unseen --generator metaworld --parts core --runs runs/shipped \
+python -m benchmarks unseen --generator metaworld --parts core --runs runs/shipped \
     --out benchmarks/results/shipped.json
-make-an-agent benchmark novelty --zoo runs/zoo --generator metaworld-10 \
+python -m benchmarks novelty --zoo runs/zoo --generator metaworld-10 \
     --num-prompts 6 --num-layouts 10
-make-an-agent benchmark speed
-python benchmarks/write_results.py
+python -m benchmarks speed
+python -m benchmarks.write_results

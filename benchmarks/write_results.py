@@ -1,15 +1,15 @@
 """Write docs/results.md, and the results in the README, from the JSON files in benchmarks/results.
 
-python benchmarks/write_results.py          # write
-python benchmarks/write_results.py --check  # fail if what is written is not what they say
+python -m benchmarks.write_results          # write
+python -m benchmarks.write_results --check  # fail if what is written is not what they say
 """
 
 import sys
 
-from pages.paper import write_experiments, write_means
-from pages.parts import write_autoencoder, write_speed, write_zoo
-from pages.tables import ROOT, count, describe, read, read_optional
-from pages.unseen import (
+from benchmarks.pages.paper import write_experiments, write_means
+from benchmarks.pages.parts import write_autoencoder, write_speed, write_zoo
+from benchmarks.pages.tables import ROOT, count, describe, read, read_optional
+from benchmarks.pages.unseen import (
     METHODS,
     README_METHODS,
     read_unseen,

@@ -8,7 +8,7 @@ it, mirrored through the arm's base. Only a demonstration tells which of them is
 
 import numpy as np
 
-from makeanagent.environments.gymnasium import GymnasiumSuite, GymnasiumTask
+from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
 
 TOLERANCE = 0.02
 "Metres between fingertip and goal that count as reached."

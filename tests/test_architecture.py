@@ -15,13 +15,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "makeanagent"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+BENCHMARKS = ROOT / "benchmarks"
+MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 
 # What each room (a folder or file in src/makeanagent) may import of the others, from the bottom up.
-# A new room needs a line here; `evaluation.rollouts` stands for that one module.
+# A new room needs a line here; `zoo.store` would stand for that one module.
 BASE = ("errors", "artifacts", "parallel", "devices")
-DATA = ("policies", "trajectories", "environments")
-PARTS = ("models", "hub", "generator", "evaluation", "sac", "zoo", "baselines")
+DATA = ("policies", "trajectories", "suites")
+PARTS = ("models", "hub", "generator", "rollouts", "evaluation", "rl", "zoo", "methods")
 MAY_IMPORT = {
     "errors": (),
     "artifacts": ("errors",),
@@ -29,26 +30,27 @@ MAY_IMPORT = {
     "devices": ("errors",),
     "policies": BASE,
     "trajectories": BASE,
-    "environments": BASE,
+    "suites": BASE,
     "models": ("policies", "trajectories", *BASE),
+    "rollouts": (*DATA, *BASE),
     "hub": ("policies", "trajectories", *BASE),
     "generator": ("hub", "models", "policies", "trajectories", *BASE),
-    "evaluation": (*DATA, *BASE),
-    "sac": ("evaluation.rollouts", *DATA, *BASE),
-    "zoo": ("sac", "evaluation.rollouts", *DATA, *BASE),
-    "baselines": ("models", "generator", "zoo", "evaluation.rollouts", *DATA, *BASE),
+    "evaluation": ("rollouts", *DATA, *BASE),
+    "rl": ("rollouts", *DATA, *BASE),
+    "zoo": ("rl", "rollouts", *DATA, *BASE),
+    "methods": ("models", "generator", "zoo", "rollouts", *DATA, *BASE),
     "training": (*PARTS, *DATA, *BASE),
-    "benchmarks": ("training", *PARTS, *DATA, *BASE),
     "__init__": ("training", *PARTS, *DATA, *BASE),
-    "cli": ("__init__", "benchmarks", "training", *PARTS, *DATA, *BASE),
+    "cli": ("__init__", "training", *PARTS, *DATA, *BASE),
     "__main__": ("cli",),
+    "benchmarks": ("cli", "__init__", "training", *PARTS, *DATA, *BASE),
 }
 
 # Third parties that only some files may import, at module level or within a function.
 OWNERS = {
-    "metaworld": "environments/metaworld*.py",
-    "mujoco": "environments/*.py",
-    "robosuite": "environments/*.py",
+    "metaworld": "suites/metaworld*.py",
+    "mujoco": "suites/*.py",
+    "robosuite": "suites/*.py",
 }
 SIMULATORS = {"metaworld", "mujoco", "robosuite", "gymnasium"}
 
@@ -60,9 +62,9 @@ UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
 # What looks like unpickling and is none: the file, the one use, and why it is there.
 NO_UNPICKLING = {
     # Checks that a suite can be dumped to worker processes; loads nothing.
-    ("environments/registry.py", "pickle.dumps"),
+    ("suites/registry.py", "pickle.dumps"),
     # Reads the tensors of Stable-Baselines3's files with weights_only=True, which runs no code.
-    ("environments/gymnasium.py", "torch.load"),
+    ("suites/gymnasium.py", "torch.load"),
 }
 
 MAX_LINES = 400
@@ -86,7 +88,14 @@ class Import(NamedTuple):
 
 
 def room_of(path: Path) -> str:
+    if path.is_relative_to(BENCHMARKS):
+        return "benchmarks"
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    """The file's name within the package, or within the repository."""
+    return path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).as_posix()
 
 
 @cache
@@ -158,8 +167,7 @@ def test_simulators_stay_in_their_files():
     violations = [
         found
         for found in ALL_IMPORTS
-        if found.top in OWNERS
-        and not fnmatch(found.path.relative_to(PACKAGE).as_posix(), OWNERS[found.top])
+        if found.top in OWNERS and not fnmatch(name_of(found.path), OWNERS[found.top])
     ]
     assert not violations, show(violations)
 
@@ -207,7 +215,7 @@ def test_nothing_is_unpickled():
     violations, excused = [], set()
     for path in MODULES:
         for line, used in find_unpickling(path):
-            use = (path.relative_to(PACKAGE).as_posix(), used)
+            use = (name_of(path), used)
             if use in NO_UNPICKLING:
                 excused.add(use)
             else:
@@ -251,13 +259,13 @@ def test_files_stay_short():
     [
         ("cli/demo.py", "from makeanagent.training.diffusion import train", True),
         ("cli/demo.py", "from makeanagent import MakeAnAgent", True),
-        ("zoo/sac.py", "from makeanagent.evaluation.rollouts import score_policies", True),
-        ("zoo/sac.py", "from makeanagent.evaluation import rollouts", True),
+        ("zoo/sac.py", "from makeanagent.rollouts.scores import score_policies", True),
+        ("zoo/sac.py", "from makeanagent.rollouts import scores", True),
         ("zoo/sac.py", "from makeanagent.evaluation.metrics import summarize", False),
         ("zoo/sac.py", "from makeanagent.evaluation import metrics", False),
         ("zoo/sac.py", "from makeanagent import MakeAnAgent", False),
         ("zoo/sac.py", "def f():\n    from makeanagent import cli", False),
-        ("models/denoiser.py", "import makeanagent.environments", False),
+        ("models/denoiser.py", "import makeanagent.suites", False),
         ("models/denoiser.py", "from makeanagent.zoo.store import Zoo", False),
         ("policies/batch.py", "from makeanagent.trajectories import Trajectory", False),
         ("errors.py", "import makeanagent.artifacts", False),

@@ -9,9 +9,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.hub import PRETRAINED, find_generator
 from makeanagent.models.autoencoder import AutoencoderConfig
@@ -20,6 +18,8 @@ from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
+from makeanagent.rollouts.scores import score_policies
+from makeanagent.suites import find_suite, layouts
 from makeanagent.trajectories import Trajectory
 
 PROMPTS = PRETRAINED.parent / "prompts"

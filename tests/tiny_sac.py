@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
-from makeanagent.environments import find_suite
 from makeanagent.parallel import one_thread, open_pool
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.sac.config import SACConfig
-from makeanagent.sac.training import train_population
-from makeanagent.trajectories.prompt import PromptWindow
+from makeanagent.rl.sac.config import SACConfig
+from makeanagent.rl.sac.training import train_population
+from makeanagent.suites import find_suite
+from makeanagent.trajectories.windows import PromptWindow
 from makeanagent.zoo.build import build_zoo
 from makeanagent.zoo.store import Zoo
 
-SUITE = str(Path(__file__).parent / "sac" / "easy_suite.py")
+SUITE = str(Path(__file__).parent / "rl" / "sac" / "easy_suite.py")
 TASKS = ("drift-v1", "reach-v1")
 SPEC = PolicySpec(observation_dim=4, action_dim=2, hidden=(16, 16))
 WINDOW = PromptWindow(num_steps=12)
 TINY = SACConfig(
     num_runs=2,
-    num_steps=400,
+    num_steps=480,
     horizon=20,
     round_steps=40,
     start_steps=80,
@@ -30,7 +30,7 @@ TINY = SACConfig(
     num_checkpoints=5,
     num_score_layouts=2,
     num_replay=6,
-    replay_steps=200,
+    replay_steps=280,
 )
 
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from makeanagent.environments import find_suite
 from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite
 from makeanagent.zoo.build import build_zoo, find_spec
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo
 
 SUITE = str(Path(__file__).parents[1] / "examples" / "reacher_suite.py")

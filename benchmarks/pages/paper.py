@@ -2,8 +2,16 @@
 
 from typing import Any
 
-from pages.parts import list_zoo
-from pages.tables import count, describe, describe_cells, read_optional, share, spread, table
+from benchmarks.pages.parts import list_zoo
+from benchmarks.pages.tables import (
+    count,
+    describe,
+    describe_cells,
+    read_optional,
+    share,
+    spread,
+    table,
+)
 
 _ZOOS = {
     "distilled": "distilled",

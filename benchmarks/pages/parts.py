@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pages.tables import describe, read, table
+from benchmarks.pages.tables import describe, read, table
 
 
 def write_autoencoder(result: dict[str, Any]) -> str:

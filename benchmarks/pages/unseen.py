@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pages.tables import describe, describe_cells, rate, read_optional, share, table
+from benchmarks.pages.tables import describe, describe_cells, rate, read_optional, share, table
 
 
 def read_unseen() -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from makeanagent.policies.batch import PolicyBatch
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
-    from makeanagent.trajectories.prompt import Prompt, PromptWindow, make_prompt
     from makeanagent.trajectories.trajectory import Trajectory
+    from makeanagent.trajectories.windows import Prompt, PromptWindow, make_prompt
     from makeanagent.zoo.store import Zoo
 
 __all__ = [
@@ -37,11 +37,11 @@ _ROOMS = {
     "Policy": "policies.policy",
     "PolicyBatch": "policies.batch",
     "PolicySpec": "policies.spec",
-    "Prompt": "trajectories.prompt",
-    "PromptWindow": "trajectories.prompt",
+    "Prompt": "trajectories.windows",
+    "PromptWindow": "trajectories.windows",
     "Trajectory": "trajectories.trajectory",
     "Zoo": "zoo.store",
-    "make_prompt": "trajectories.prompt",
+    "make_prompt": "trajectories.windows",
 }
 
 

@@ -37,7 +37,7 @@ from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
-from makeanagent.trajectories.groups import Behavior, average_groups, group_prompts
+from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32

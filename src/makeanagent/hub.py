@@ -6,7 +6,7 @@ from pathlib import Path
 
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories.prompt import PromptWindow
+from makeanagent.trajectories.windows import PromptWindow
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""

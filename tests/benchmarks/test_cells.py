@@ -5,20 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.cells import Cell, CellConfig, disturb, fill_cells, read_cells
+from benchmarks.experiments import alignment, figure5, figure7, table4
+from benchmarks.experiments.figures_paper import draw_figure5, draw_figure7
+from benchmarks.prompts import record_expert_prompts, record_zoo_prompts
 from tests.tiny_zoo import TASKS
 
-from makeanagent.benchmarks import alignment, figure5, figure7, table4
-from makeanagent.benchmarks.cells import Cell, CellConfig, disturb, fill_cells, read_cells
-from makeanagent.benchmarks.prompts import record_expert_prompts, record_zoo_prompts
-from makeanagent.environments import find_suite
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import write_figure
-from makeanagent.evaluation.figures_paper import draw_figure5, draw_figure7
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite
 from makeanagent.trajectories import PromptWindow, make_prompt
 
 CONFIG = CellConfig(num_prompts=3, layouts_per_policy=2, best_of=2)

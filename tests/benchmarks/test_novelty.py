@@ -7,22 +7,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from benchmarks.__main__ import main
+from benchmarks.experiments.figures_novelty import draw_novelty
+from benchmarks.experiments.novelty import NoveltyConfig, run_novelty
 from PIL import Image
 from tests.tiny_zoo import TASKS, TINY
 
-from makeanagent.benchmarks.novelty import NoveltyConfig, run_novelty
-from makeanagent.cli import main
-from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import LINE, write_figure
-from makeanagent.evaluation.figures_novelty import draw_novelty
-from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.rollouts.scores import score_policies
+from makeanagent.suites import find_suite, layouts
 from makeanagent.zoo.store import Zoo
 
 CONFIG = NoveltyConfig(
@@ -153,7 +153,7 @@ def test_what_the_nearest_policy_could_do_as_well_is_told_apart(zoo, generator, 
         success[(parameters == originals[2]).all(axis=1)] = True
         return SimpleNamespace(success=success)
 
-    monkeypatch.setattr("makeanagent.benchmarks.novelty.score_policies", score)
+    monkeypatch.setattr("benchmarks.experiments.novelty.score_policies", score)
     (row,) = report(zoo, maker, TASKS[:1])["tasks"]
     assert row["policies"]["success"] == [1, 1, pytest.approx(2 / 3)]
     assert row["policies"]["nearest_success"] == [0, 0, 1]
@@ -204,7 +204,7 @@ def test_the_command(zoo, generator, tmp_path, capsys):
         "zoo": zoo.folder, "generator": tmp_path / "generator", "num-prompts": 2, "num-layouts": 2,
         "out": out, "tasks": TASKS[0],
     }  # fmt: skip
-    command = ["benchmark", "novelty"]
+    command = ["novelty"]
     command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
     assert main([*command, "--figure", str(figure.with_suffix(".bmp"))]) == 2
     assert "must end in .png or .svg" in capsys.readouterr().err

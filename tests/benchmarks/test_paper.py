@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.__main__ import main
 from tests.tiny_zoo import SUITE, TASKS, TINY
 
-from makeanagent.cli import main
-from makeanagent.sac.config import SMOKE as SAC_SMOKE
-from makeanagent.training import config as training
-from makeanagent.trajectories.replay import save_replay
+from makeanagent.rl.sac.config import SMOKE as SAC_SMOKE
+from makeanagent.training import presets as training
+from makeanagent.zoo.replay import save_replay
 from makeanagent.zoo.store import Zoo
 
 SHORT = replace(
@@ -46,7 +46,7 @@ def command(files, monkeypatch):
 
 
 def run(*arguments):
-    return main(["benchmark", *map(str, arguments)])
+    return main([*map(str, arguments)])
 
 
 def test_all_experiments_in_one_go_and_again_from_their_cells(files, command, capsys):

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from makeanagent.benchmarks.sac import SACBenchmarkConfig, run_sac
+from benchmarks.experiments.sac import SACBenchmarkConfig, run_sac
 
 pytest.importorskip("stable_baselines3")
 

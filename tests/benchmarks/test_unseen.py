@@ -9,29 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.__main__ import main
+from benchmarks.experiments import unseen as recipe
+from benchmarks.experiments.figures_unseen import draw_unseen
+from benchmarks.experiments.unseen import Cell, UnseenConfig, plan_cells, run_unseen
+from benchmarks.experiments.unseen_methods import CORE, RIVALS, MethodConfig
+from benchmarks.experiments.unseen_summary import summarize_unseen
+from benchmarks.prompts import record_expert_prompts
 from PIL import Image
 from tests.tiny_zoo import TASKS, TINY
 
-from makeanagent.baselines.cloning import CloningConfig
-from makeanagent.baselines.regression import RegressionConfig
-from makeanagent.benchmarks import unseen as recipe
-from makeanagent.benchmarks.prompts import record_expert_prompts
-from makeanagent.benchmarks.unseen import Cell, UnseenConfig, plan_cells, run_unseen
-from makeanagent.benchmarks.unseen_methods import CORE, RIVALS, MethodConfig
-from makeanagent.benchmarks.unseen_summary import summarize_unseen
-from makeanagent.cli import main
-from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import write_figure
-from makeanagent.evaluation.figures_unseen import draw_unseen
 from makeanagent.evaluation.metrics import stratified_bootstrap
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.regression import RegressionConfig
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.models.predictor import PredictorConfig
 from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite, layouts
 from makeanagent.trajectories import PromptWindow
 from makeanagent.zoo.store import Zoo
 
@@ -296,8 +296,7 @@ def test_the_picture_shows_both_curves(summary, tmp_path):
 
 @pytest.fixture
 def page(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return importlib.import_module("pages.unseen")
+    return importlib.import_module("benchmarks.pages.unseen")
 
 
 def test_the_page_has_the_figures(summary, page):
@@ -339,7 +338,7 @@ def test_the_command(zoo, tmp_path, capsys, monkeypatch):
     suite = type(find_suite(zoo.suite))
     monkeypatch.setattr(suite, "groups", {"unseen": TASKS[1:]}, raising=False)
     out, figure = tmp_path / "unseen.json", tmp_path / "unseen.png"
-    command = ["benchmark", "unseen", "--zoo", str(zoo.folder), "--runs", str(tmp_path / "runs")]
+    command = ["unseen", "--zoo", str(zoo.folder), "--runs", str(tmp_path / "runs")]
     command += ["--out", str(out), "--seeds", "1", "--num-prompts", "2", "--tasks", TASKS[0]]
     command += ["--parts", "rivals", "--preset", "smoke", "--device", "cpu", "--figure"]
     assert main([*command, str(figure.with_suffix(".bmp"))]) == 2
@@ -356,7 +355,7 @@ def test_the_command(zoo, tmp_path, capsys, monkeypatch):
 def test_the_command_measures_a_generator_that_is_there(zoo, tmp_path, capsys):
     folder, out = tmp_path / "generator", tmp_path / "unseen.json"
     make_generator(zoo, 0).save_pretrained(folder)
-    command = ["benchmark", "unseen", "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    command = ["unseen", "--runs", str(tmp_path / "runs"), "--out", str(out)]
     command += ["--num-prompts", "2", "--tasks", TASKS[0], "--device", "cpu"]
     assert main(command) == 2
     assert "give --zoo to train on, or a trained --generator" in capsys.readouterr().err

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from makeanagent.cli import demo
-from makeanagent.environments import layouts
-from makeanagent.environments.metaworld import SEEN_TASKS, UNSEEN_TASKS
 from makeanagent.policies.folder import load_policies
+from makeanagent.suites import layouts
+from makeanagent.suites.metaworld import SEEN_TASKS, UNSEEN_TASKS
 from makeanagent.trajectories import Trajectory, make_prompt
 
 
@@ -107,7 +107,7 @@ def test_bundled_demonstrations(task):
 
 
 def test_bundled_demonstrations_come_from_layouts_for_prompts():
-    from makeanagent.environments.metaworld import MetaWorldSuite
+    from makeanagent.suites.metaworld import MetaWorldSuite
 
     first = MetaWorldSuite().make("reach-v3").reset(layouts.PROMPTS[0])
     demonstrated = Trajectory.load(demo._PROMPTS / "reach-v3.npz").observations[0]

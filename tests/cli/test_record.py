@@ -45,7 +45,7 @@ def test_several_go_into_a_folder_each_on_its_own_layout(run, env, tmp_path):
 def test_an_episode_too_short_for_a_prompt_says_so(run, tmp_path):
     suite = tmp_path / "short_suite.py"
     suite.write_text(
-        "from makeanagent.environments.gymnasium import GymnasiumSuite, GymnasiumTask\n"
+        "from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask\n"
         "def done(observation, info): return False\n"
         "def still(observation): return [0.0, 0.0]\n"
         "task = GymnasiumTask(env_id='Reacher-v5', success=done, expert=still, horizon=20)\n"

@@ -15,7 +15,7 @@ from tests.tiny_sac import TASKS as EASY_TASKS
 from tests.tiny_zoo import SUITE, TASKS, as_options, bytes_of
 
 from makeanagent.cli import main
-from makeanagent.trajectories.replay import load_replay
+from makeanagent.zoo.replay import load_replay
 from makeanagent.zoo.store import Zoo
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "make-an-agent")

@@ -10,7 +10,7 @@ from makeanagent import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "examples/README.md", "benchmarks/replicate.sh", "docs/formats.md")
-VERBS = ("Demo", "Record", "Generate", "Evaluate", "ZooCommand", "Train", "Benchmark")
+VERBS = ("Demo", "Record", "Generate", "Evaluate", "ZooCommand", "Train")
 
 
 def find_commands(page: str) -> list[list[str]]:

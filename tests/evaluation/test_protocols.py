@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from makeanagent.environments import layouts
 from makeanagent.evaluation.metrics import wilson_interval
 from makeanagent.evaluation.protocols import (
     ProtocolConfig,
@@ -18,6 +17,7 @@ from makeanagent.evaluation.protocols import (
 )
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
+from makeanagent.suites import layouts
 
 SPEC = PolicySpec(
     observation_dim=1, action_dim=1, hidden=(1,), activations=("relu",), heads=("mean",)

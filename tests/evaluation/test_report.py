@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from makeanagent.environments import find_suite
-from makeanagent.environments.gymnasium import GymnasiumSuite
 from makeanagent.errors import InputError
-from makeanagent.evaluation import video
 from makeanagent.evaluation.figures import INK, LINE, PathPanel, draw_paths
 from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
-from makeanagent.evaluation.recordings import record_policies
 from makeanagent.evaluation.report import Report, write_report
-from makeanagent.evaluation.rollouts import record_episode
 from makeanagent.evaluation.tables import print_evaluation, print_policies
-from makeanagent.evaluation.video import Film, encode_film, encode_png, film_episode
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
+from makeanagent.rollouts import film as video
+from makeanagent.rollouts.film import Film, encode_film, encode_png, film_episode
+from makeanagent.rollouts.recordings import record_policies
+from makeanagent.rollouts.scores import record_episode
+from makeanagent.suites import find_suite
+from makeanagent.suites.gymnasium import GymnasiumSuite
 
 TASK = "Reacher-v5"
 SPEC = PolicySpec(observation_dim=10, action_dim=2, hidden=(4,), activations=("relu",))

@@ -7,17 +7,17 @@ import torch
 from tests.tiny_zoo import TASKS
 
 from makeanagent.artifacts import read_json, write_json
-from makeanagent.environments import find_suite
 from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite
 from makeanagent.training.candidates import (
     CandidateConfig,
     load_candidates,
     play_candidates,
     split_tasks,
 )
-from makeanagent.training.config import SMOKE
 from makeanagent.training.predictor import PredictorTraining
+from makeanagent.training.presets import SMOKE
 from makeanagent.training.ranking import train_ranking
 from makeanagent.training.run import STAGES, TrainingRun
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from makeanagent.environments import find_suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import add_action_noise, record_episode, score_policies
 from makeanagent.generator import MakeAnAgent
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
-from makeanagent.training.config import SMOKE
+from makeanagent.rollouts.scores import add_action_noise, record_episode, score_policies
+from makeanagent.suites import find_suite, layouts
 from makeanagent.training.data import load_training_data
+from makeanagent.training.presets import SMOKE
 from makeanagent.training.run import STAGES, TrainingRun
 from makeanagent.trajectories import Trajectory
 from makeanagent.zoo.build import build_zoo
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo
 
 SUITE = str(Path(__file__).parents[2] / "examples" / "reacher_suite.py")

@@ -5,7 +5,7 @@ import pytest
 
 from makeanagent.errors import InputError
 from makeanagent.trajectories import Trajectory, make_prompt, read_demonstrations
-from makeanagent.trajectories.minari import save_minari
+from makeanagent.trajectories.files.minari import save_minari
 
 
 def make_trajectory(num_steps=60, **texts):

@@ -15,7 +15,7 @@ from minari.data_collector import EpisodeBuffer
 
 from makeanagent.errors import InputError
 from makeanagent.trajectories import Trajectory, make_prompt
-from makeanagent.trajectories.minari import find_minari, is_minari, load_minari, save_minari
+from makeanagent.trajectories.files.minari import find_minari, is_minari, load_minari, save_minari
 
 QUICK = settings(deadline=None, max_examples=60)
 RNG = np.random.default_rng(0)

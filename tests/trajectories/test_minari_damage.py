@@ -14,7 +14,7 @@ from tests.disk import fail_for_lack_of_space, file_size_limit
 from tests.trajectories.test_minari import QUICK, assert_refused, make_trajectory
 
 from makeanagent.errors import InputError
-from makeanagent.trajectories.minari import load_minari, save_minari
+from makeanagent.trajectories.files.minari import load_minari, save_minari
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path):

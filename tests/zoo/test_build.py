@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of
 
-from makeanagent.environments import find_suite, layouts
-from makeanagent.environments.gymnasium import GymnasiumSuite, GymnasiumTask
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import run_episode
 from makeanagent.parallel import open_pool
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.policy import Policy
-from makeanagent.trajectories.prompt import PromptWindow, make_prompt
+from makeanagent.rollouts.scores import run_episode
+from makeanagent.suites import find_suite, layouts
+from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
+from makeanagent.trajectories.windows import PromptWindow, make_prompt
 from makeanagent.zoo import build as building
 from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
+from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
 from makeanagent.zoo.store import Zoo
-from makeanagent.zoo.windows import episode_layouts, round_layouts
 
 
 @dataclass

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from makeanagent.errors import InputError
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 
 def test_the_defaults_pass():

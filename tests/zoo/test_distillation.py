@@ -8,20 +8,20 @@ import pytest
 import torch
 from tests.tiny_zoo import SUITE, TASKS, TINY, build
 
-from makeanagent.environments import find_suite
-from makeanagent.environments.gymnasium import GymnasiumSuite
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.zoo.config import DistillationConfig
-from makeanagent.zoo.demonstrations import record_demonstrations
-from makeanagent.zoo.distillation import (
+from makeanagent.suites import find_suite
+from makeanagent.suites.gymnasium import GymnasiumSuite
+from makeanagent.zoo.experts import record_demonstrations
+from makeanagent.zoo.recipes.distillation import (
     LabelledStates,
     _measure_units,
     _train_step,
     distill_population,
     label_states,
 )
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 SPEC = PolicySpec(observation_dim=10, action_dim=2)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
 
 SPEC = PolicySpec(observation_dim=3, action_dim=2, hidden=(4,), activations=("elu",))

@@ -2,11 +2,10 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from makeanagent.cli.benchmark import Benchmark
 from makeanagent.cli.demo import Demo
 from makeanagent.cli.evaluate import Evaluate
 from makeanagent.cli.generate import Generate
@@ -22,27 +21,38 @@ _Verb = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    return run_verb(
+        _Verb, "make-an-agent", "One demonstration in, working policy networks out.", arguments
+    )
+
+
+def run_verb(
+    verbs: Any,  # noqa: ANN401
+    prog: str,
+    description: str,
+    arguments: list[str] | None,
+) -> int:
+    """Parse one of `verbs`, run it, and return the exit code as `main` does."""
     try:
         # Python's own start-up may fail halfway on Ctrl-C, hence within the guard.
         verb = tyro.cli(
-            _Verb,
-            prog="make-an-agent",
-            description="One demonstration in, working policy networks out.",
+            verbs,
+            prog=prog,
+            description=description,
             args=arguments,
             config=(tyro.conf.OmitSubcommandPrefixes,),
         )
         verb.run()
     except InputError as error:
-        print(f"make-an-agent: error: {error}", file=sys.stderr)
+        print(f"{prog}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("make-an-agent: interrupted; nothing that was finished is lost", file=sys.stderr)
+        print(f"{prog}: interrupted; nothing that was finished is lost", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader has seen enough (`| head`); nothing more may be written, at exit neither.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from makeanagent.errors import InputError
 
 if TYPE_CHECKING:
-    from makeanagent.environments import Suite
     from makeanagent.policies.spec import PolicySpec
+    from makeanagent.suites import Suite
 
 
 def require_at_least(option: str, value: float, minimum: float) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from makeanagent.errors import InputError
 
 if TYPE_CHECKING:
-    from makeanagent.environments import Suite
-    from makeanagent.evaluation.video import Film
     from makeanagent.generator import MakeAnAgent
     from makeanagent.policies.batch import PolicyBatch
+    from makeanagent.rollouts.film import Film
+    from makeanagent.suites import Suite
     from makeanagent.trajectories import Trajectory
 
 _PROMPTS = Path(__file__).parents[1] / "prompts"
@@ -55,18 +55,18 @@ class Demo:
 
         with _timed(seconds, "load"), console.status("loading the generator"):
             from makeanagent.artifacts import describe_provenance, write_json
-            from makeanagent.environments import find_task
             from makeanagent.evaluation.protocols import (
                 ProtocolConfig,
                 count_rollouts,
                 evaluate_policies,
             )
-            from makeanagent.evaluation.recordings import record_policies
             from makeanagent.evaluation.report import Report, write_report
             from makeanagent.evaluation.tables import print_evaluation, print_policies
             from makeanagent.generator import MakeAnAgent
             from makeanagent.models.guidance import GuidanceConfig
             from makeanagent.parallel import open_pool
+            from makeanagent.rollouts.recordings import record_policies
+            from makeanagent.suites import find_task
 
             demonstration, env_id = self._find_demonstration()
             suite, task = find_task(env_id)
@@ -137,7 +137,7 @@ class Demo:
         Raises:
             InputError: there is none, or it names no task.
         """
-        from makeanagent.environments import find_task
+        from makeanagent.suites import find_task
         from makeanagent.trajectories import Trajectory
 
         if self.prompt is not None:
@@ -210,7 +210,7 @@ def _film(
     suite: "Suite", task: str, layout: int, episode: "Trajectory", policy: int
 ) -> "tuple[Film | None, str]":
     """Frames of an episode and what they show, or None and what they would need."""
-    from makeanagent.evaluation.video import film_episode
+    from makeanagent.rollouts.film import film_episode
 
     try:
         film = film_episode(suite, task, layout, episode.actions)

@@ -29,7 +29,6 @@ class Evaluate:
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
         from makeanagent.cli.checks import require_absent, require_widths
         from makeanagent.cli.progress import show_progress
-        from makeanagent.environments import find_task
         from makeanagent.errors import InputError
         from makeanagent.evaluation.protocols import (
             ProtocolConfig,
@@ -39,6 +38,7 @@ class Evaluate:
         from makeanagent.evaluation.tables import print_evaluation
         from makeanagent.parallel import open_pool
         from makeanagent.policies.folder import TENSORS_NAME, load_policies
+        from makeanagent.suites import find_task
 
         config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
         if not 1 <= self.layouts_per_policy <= config.held_out_layouts:

@@ -96,7 +96,7 @@ class Generate:
 
     def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations are unfamiliar, and return those that show no success."""
-        from makeanagent.trajectories.prompt import make_prompt
+        from makeanagent.trajectories.windows import make_prompt
 
         window = generator.config.window
         familiarity = generator.judge_familiarity(prompts)

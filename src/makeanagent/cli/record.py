@@ -27,9 +27,9 @@ class Record:
 
         from makeanagent.artifacts import require_empty_folder
         from makeanagent.cli.checks import require_absent, require_at_least
-        from makeanagent.environments import find_task, layouts
         from makeanagent.errors import InputError
-        from makeanagent.evaluation.rollouts import add_action_noise, record_episode
+        from makeanagent.rollouts.scores import add_action_noise, record_episode
+        from makeanagent.suites import find_task, layouts
         from makeanagent.trajectories import PromptWindow
 
         require_at_least("--num", self.num, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from makeanagent.training.config import TrainingConfig
+    from makeanagent.training.presets import TrainingConfig
     from makeanagent.training.run import Stage, TrainingRun
     from makeanagent.zoo.store import Zoo
 
@@ -42,9 +42,9 @@ class Train:
         from dataclasses import replace
 
         from makeanagent.devices import find_device
-        from makeanagent.environments import find_suite
-        from makeanagent.environments.groups import expand_tasks
-        from makeanagent.training.config import PRESETS
+        from makeanagent.suites import find_suite
+        from makeanagent.suites.tasks import expand_tasks
+        from makeanagent.training.presets import PRESETS
         from makeanagent.training.run import STAGES, TrainingRun
         from makeanagent.zoo.store import Zoo
 
@@ -113,8 +113,8 @@ def train_stage(run: "TrainingRun", stage: "Stage", device: str) -> None:
 def train_predictor(run: "TrainingRun", device: str) -> None:
     """Train the success predictor under a progress bar, and say what it is worth."""
     from makeanagent.cli.progress import show_progress
-    from makeanagent.environments import find_suite
     from makeanagent.parallel import open_pool
+    from makeanagent.suites import find_suite
     from makeanagent.training.candidates import CandidateConfig
     from makeanagent.training.predictor import PredictorTraining
     from makeanagent.training.ranking import train_ranking

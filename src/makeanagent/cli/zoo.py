@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from makeanagent.sac.config import SACConfig, adapt
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.rl.sac.config import SACConfig, adapt
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 if TYPE_CHECKING:
     from makeanagent.zoo.store import Zoo
@@ -60,9 +60,9 @@ class Build:
 
         from makeanagent.cli.progress import show_progress
         from makeanagent.devices import find_device
-        from makeanagent.environments import find_suite
-        from makeanagent.environments.groups import expand_tasks
         from makeanagent.parallel import open_pool
+        from makeanagent.suites import find_suite
+        from makeanagent.suites.tasks import expand_tasks
         from makeanagent.trajectories import PromptWindow
         from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
         from makeanagent.zoo.store import Zoo
@@ -203,9 +203,8 @@ class Replay:
     def run(self) -> None:
         """Write what is missing."""
         from makeanagent.errors import InputError
-        from makeanagent.trajectories.minari import is_minari
-        from makeanagent.trajectories.replay import save_replay
-        from makeanagent.zoo.replay import describe_origin, order_replay
+        from makeanagent.trajectories.files.minari import is_minari
+        from makeanagent.zoo.replay import describe_origin, order_replay, save_replay
         from makeanagent.zoo.store import Zoo
 
         owners: dict[str, Zoo] = {}

@@ -19,9 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from makeanagent.artifacts import atomic_path
-from makeanagent.environments import Suite
 from makeanagent.evaluation.metrics import wilson_interval
 from makeanagent.evaluation.protocols import count_held_out, held_out_grid
+from makeanagent.suites import Suite
 from makeanagent.trajectories.trajectory import Trajectory
 
 INK = "#010203"

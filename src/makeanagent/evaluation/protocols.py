@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from makeanagent.environments import Suite, layouts
 from makeanagent.evaluation.metrics import summarize
-from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.policies.spec import PolicySpec
+from makeanagent.rollouts.scores import score_policies
+from makeanagent.suites import Suite, layouts
 
 _NUM_CHOSEN = 5
 """Policies chosen on the selection layouts and scored on others; the first is the best of N."""

@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from makeanagent.artifacts import write_text
-from makeanagent.environments import Suite
 from makeanagent.evaluation.figures import (
     INK,
     LINE,
@@ -22,7 +21,8 @@ from makeanagent.evaluation.figures import (
     figure_style,
 )
 from makeanagent.evaluation.tables import format_interval, format_rate
-from makeanagent.evaluation.video import Film, encode_film, encode_png
+from makeanagent.rollouts.film import Film, encode_film, encode_png
+from makeanagent.suites import Suite
 from makeanagent.trajectories.trajectory import Trajectory
 
 _STRIP_FRAMES = 5

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
-from makeanagent.trajectories.prompt import PromptWindow
+from makeanagent.trajectories.windows import PromptWindow
 
 
 @dataclass(frozen=True, kw_only=True)

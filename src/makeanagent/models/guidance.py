@@ -24,7 +24,7 @@ from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.translation import draw_moves, read_scene
+from makeanagent.trajectories.scene import draw_moves, read_scene
 
 
 @dataclass(frozen=True, kw_only=True)

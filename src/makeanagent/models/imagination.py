@@ -17,7 +17,7 @@ from torch import Tensor
 
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.translation import draw_moves, translate
+from makeanagent.trajectories.scene import draw_moves, translate
 
 IMAGINED_DIM = 2
 """Numbers that `imagine_rollouts` gives for each policy."""

@@ -15,8 +15,8 @@ from makeanagent.models.autoencoder import (
 )
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.training.checkpoint import TrainingState
-from makeanagent.training.config import AutoencoderTraining
 from makeanagent.training.data import TrainingData
+from makeanagent.training.presets import AutoencoderTraining
 from makeanagent.training.schedules import cosine_factor, count_steps, restart_factor
 
 _PROBE_POLICIES = 512

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from makeanagent.models.behavior import BehaviorEmbedding, contrastive_loss
 from makeanagent.training.checkpoint import TrainingState
-from makeanagent.training.config import BehaviorTraining
 from makeanagent.training.data import TrainingData
+from makeanagent.training.presets import BehaviorTraining
 from makeanagent.training.schedules import cosine_factor, count_steps, restart_factor
 
 

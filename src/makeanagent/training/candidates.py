@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from makeanagent.artifacts import read_matching, read_tensors, write_json, write_tensors
-from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import score_policies
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.evidence import gather_evidence
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.policies.batch import PolicyBatch
-from makeanagent.training.config import TrainingConfig
+from makeanagent.rollouts.scores import score_policies
+from makeanagent.suites import Suite, layouts
 from makeanagent.training.predictor import RankingData
+from makeanagent.training.presets import TrainingConfig
 from makeanagent.training.run import STAGES, TrainingRun
 from makeanagent.trajectories import Trajectory
 from makeanagent.zoo.store import Zoo

@@ -15,8 +15,8 @@ from makeanagent.models.denoisers import build_denoiser
 from makeanagent.models.diffusion import make_scheduler, noise_latents, sample_latents
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.training.checkpoint import TrainingState
-from makeanagent.training.config import DiffusionTraining
 from makeanagent.training.data import Prompts, TrainingData
+from makeanagent.training.presets import DiffusionTraining
 from makeanagent.training.schedules import cosine_factor, count_steps
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from makeanagent.artifacts import as_json, describe_provenance, write_json, write_tensors
-from makeanagent.environments import Suite
 from makeanagent.evaluation.ranking import RankingReport
+from makeanagent.suites import Suite
 from makeanagent.training.candidates import CandidateConfig, load_candidates, play_candidates
 from makeanagent.training.predictor import PredictorTraining, train_predictor
 from makeanagent.training.run import TrainingRun

@@ -27,9 +27,9 @@ from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.predictor import SuccessPredictor
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
-from makeanagent.training.config import TrainingConfig
 from makeanagent.training.data import TrainingData, load_training_data
 from makeanagent.training.diffusion import train_diffusion
+from makeanagent.training.presets import TrainingConfig
 from makeanagent.zoo.store import Zoo
 
 Model = TypeVar("Model", bound=nn.Module)

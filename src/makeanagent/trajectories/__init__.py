@@ -1,8 +1,8 @@
 """Trajectories, the prompts cut out of them, and their files."""
 
 from makeanagent.trajectories.demonstrations import read_demonstrations
-from makeanagent.trajectories.prompt import Prompt, PromptWindow, make_prompt, stack_prompts
 from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.trajectories.windows import Prompt, PromptWindow, make_prompt, stack_prompts
 
 __all__ = [
     "Prompt",

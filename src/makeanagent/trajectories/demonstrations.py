@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from makeanagent.errors import InputError
-from makeanagent.trajectories.minari import find_minari, is_minari, load_minari
-from makeanagent.trajectories.npz import load_npz
+from makeanagent.trajectories.files.minari import find_minari, is_minari, load_minari
+from makeanagent.trajectories.files.npz import load_npz
 from makeanagent.trajectories.trajectory import Trajectory
 
 _MINARI_PREFIX = "minari:"

@@ -86,7 +86,7 @@ class Trajectory:
 
     def save(self, path: str | Path) -> None:
         """Write the demonstration as `.npz`, atomically."""
-        from makeanagent.trajectories.npz import save_npz
+        from makeanagent.trajectories.files.npz import save_npz
 
         save_npz(self, Path(path))
 
@@ -97,6 +97,6 @@ class Trajectory:
         Raises:
             InputError: the file is missing, is no `.npz`, or holds no valid trajectory.
         """
-        from makeanagent.trajectories.npz import load_npz
+        from makeanagent.trajectories.files.npz import load_npz
 
         return load_npz(Path(path))

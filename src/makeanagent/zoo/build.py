@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from makeanagent.artifacts import read_tensors
-from makeanagent.environments import Suite, layouts
 from makeanagent.errors import InputError
-from makeanagent.evaluation.rollouts import record_episode, run_episode
 from makeanagent.parallel import count_cpus
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.sac.config import SACConfig
+from makeanagent.rl.sac.config import SACConfig
+from makeanagent.rollouts.scores import record_episode, run_episode
+from makeanagent.suites import Suite, layouts
 from makeanagent.trajectories.packing import unpack_trajectories
-from makeanagent.trajectories.prompt import PromptWindow
 from makeanagent.trajectories.trajectory import Trajectory
-from makeanagent.zoo.config import DistillationConfig
-from makeanagent.zoo.distillation import distill_shard
+from makeanagent.trajectories.windows import PromptWindow
 from makeanagent.zoo.plan import ShardPlan, progress_path, read_progress
-from makeanagent.zoo.sac import train_sac_shard, train_sac_shards
+from makeanagent.zoo.population_layouts import episode_layouts
+from makeanagent.zoo.recipes.distillation import distill_shard
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.recipes.sac import train_sac_shard, train_sac_shards
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
-from makeanagent.zoo.windows import episode_layouts
 
 _SCORE_JOBS = 8
 """Jobs into which the scoring of one population is cut."""

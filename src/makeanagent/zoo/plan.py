@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from makeanagent.artifacts import write_text
-from makeanagent.environments import Suite
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.sac.config import SACConfig
-from makeanagent.trajectories.prompt import PromptWindow
-from makeanagent.zoo.config import DistillationConfig
+from makeanagent.rl.sac.config import SACConfig
+from makeanagent.suites import Suite
+from makeanagent.trajectories.windows import PromptWindow
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,24 @@
-"""Which replay episodes of a SAC zoo become prompts, and what is said of their making."""
+"""Replay prompts: episodes of partly trained agents, a Minari dataset for each task.
 
+They are benchmark data (paper, section 4, 'Dataset'): what the paper prompts with, taken from the
+replay buffers of SAC agents on one fixed layout. No generator is ever trained on them.
+"""
+
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from makeanagent.errors import InputError
+from makeanagent.trajectories.files.minari import is_minari, load_minari, save_minari
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.store import Zoo, ZooShard
 
+RESOLUTION = 2.0**-13
+"""Numbers are rounded to multiples of it, an eighth of a millimetre: files are half as large."""
 Chosen = tuple[ZooShard, int]
 """A shard and the row of one of its replay episodes."""
 
@@ -46,3 +57,75 @@ def _measure(episodes: Sequence[Trajectory]) -> float | None:
     """Mean number of steps until success, of those that succeed."""
     steps = [item.first_success for item in episodes if item.first_success is not None]
     return float(np.mean(steps)) if steps else None
+
+
+def save_replay(
+    folder: Path, task: str, episodes: Sequence[Trajectory], origin: dict[str, Any]
+) -> Path:
+    """Write one task's episodes as the Minari dataset `folder/task`.
+
+    Args:
+        folder: where the tasks' datasets are.
+        task: full task name.
+        episodes: one or more.
+        origin: how they were made, for the metadata.
+
+    Returns:
+        The dataset's folder.
+
+    Raises:
+        InputError: the dataset's folder holds files.
+    """
+    rounded = [
+        replace(item, observations=_round(item.observations), actions=_round(item.actions))
+        for item in episodes
+    ]
+    path = folder / task
+    # A Minari id has a version of its own, and no other signs than these.
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", re.sub(r"-v\d+$", "", task))
+    save_minari(
+        rounded,
+        path,
+        dataset_id=f"makeanagent/{name}/replay-v0",
+        notes={
+            "description": (
+                f"{len(rounded)} successful episodes of SAC agents that are still in training, of"
+                f" {task} on one fixed layout, cut after success; for benchmarks, never to train on"
+            ),
+            "origin": origin | {"resolution": RESOLUTION},
+        },
+    )
+    return path
+
+
+def require_replay(folder: Path, task: str) -> Path:
+    """The folder of a task's dataset.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = folder / task
+    if not is_minari(path):
+        raise InputError(
+            f"{path}: no replay prompts here; `make-an-agent zoo replay` writes them from SAC zoos"
+        )
+    return path
+
+
+def load_replay(folder: Path, task: str, count: int) -> list[Trajectory]:
+    """The first `count` replay prompts of a task; agents and ages are mixed among them.
+
+    Raises:
+        InputError: there are none, or not as many.
+    """
+    path = require_replay(folder, task)
+    episodes = load_minari(path)
+    if len(episodes) < count:
+        raise InputError(
+            f"{path}: holds {len(episodes)} episodes, fewer than the {count} asked for"
+        )
+    return episodes[:count]
+
+
+def _round(values: np.ndarray) -> np.ndarray:
+    return (np.round(np.asarray(values, np.float64) / RESOLUTION) * RESOLUTION).astype(np.float32)

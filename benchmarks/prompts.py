@@ -1,0 +1,155 @@
+"""Prompts for benchmarks, from named sources, on layouts that are set aside for prompts."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from makeanagent.errors import InputError
+from makeanagent.parallel import run_jobs
+from makeanagent.policies.policy import Policy
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.rollouts.scores import add_action_noise, open_environment, record_episode
+from makeanagent.suites import Act, Suite, layouts
+from makeanagent.trajectories import PromptWindow, Trajectory
+from makeanagent.zoo.store import Zoo
+
+EXPERT_NOISE = (0.0, 0.1, 0.2, 0.3)
+"""Action noise of expert prompts, by turns."""
+_JOB_PROMPTS = 10
+_MAX_TRIES = 20
+
+
+def record_expert_prompts(
+    pool: Executor,
+    suite: Suite,
+    task: str,
+    count: int,
+    window: PromptWindow,
+    noise_scales: Sequence[float] = EXPERT_NOISE,
+    on_progress: Callable[[int], Any] | None = None,
+    offset: int = 0,
+) -> list[Trajectory]:
+    """Episodes of the task's expert with action noise, each a success on a layout of its own.
+
+    An episode that fails is repeated with fresh noise, as a person would repeat a demonstration
+    that went wrong.
+
+    Args:
+        pool: worker processes.
+        suite: the environments.
+        task: the task's full name.
+        count: how many.
+        window: how much of an episode a prompt needs.
+        noise_scales: standard deviations of the action noise, by turns.
+        on_progress: called with numbers of recorded prompts.
+        offset: number of the first one, which gives layouts and noise: prompts of other numbers
+            share neither.
+
+    Raises:
+        InputError: the expert keeps failing, or there are not as many layouts for prompts.
+    """
+    if offset + count > len(layouts.PROMPTS):
+        raise InputError(
+            f"prompts {offset} to {offset + count}: there are {len(layouts.PROMPTS)} layouts"
+        )
+    numbers = [
+        range(offset, offset + count)[start : start + _JOB_PROMPTS]
+        for start in range(0, count, _JOB_PROMPTS)
+    ]
+    jobs = [(suite, task, part, tuple(noise_scales), window) for part in numbers]
+    report = on_progress or (lambda amount: None)
+    parts = run_jobs(pool, _record_experts, jobs, lambda _, part: report(len(part)))
+    return [trajectory for part in parts for trajectory in part]
+
+
+def _record_experts(
+    suite: Suite, task: str, numbers: range, noise_scales: tuple[float, ...], window: PromptWindow
+) -> list[Trajectory]:
+    environment, expert = open_environment(suite, task), suite.expert(task)
+    recorded = []
+    for number in numbers:
+        scale = noise_scales[number % len(noise_scales)]
+        for attempt in range(_MAX_TRIES):
+            noisy = add_action_noise(expert, scale, np.random.default_rng((number, attempt)))
+            trajectory = _record(environment, noisy, number, window, suite, task, "expert")
+            if trajectory.first_success is not None:
+                recorded.append(trajectory)
+                break
+        else:
+            raise InputError(
+                f"{suite.name}/{task}: the expert failed {_MAX_TRIES} times on one layout with"
+                f" action noise {scale}"
+            )
+    return recorded
+
+
+def record_zoo_prompts(
+    pool: Executor,
+    suite: Suite,
+    task: str,
+    zoo: Zoo,
+    count: int,
+    window: PromptWindow,
+    held_out_runs: int,
+    on_progress: Callable[[int], Any] | None = None,
+) -> list[Trajectory]:
+    """Episodes of qualified zoo policies of the runs that training holds out.
+
+    Raises:
+        InputError: the zoo has no such policy.
+    """
+    vectors = []
+    for shard in zoo.load_task(task):
+        kept_runs = np.unique(shard.run[shard.qualified])[-held_out_runs:]
+        vectors.append(shard.parameters[shard.qualified & np.isin(shard.run, kept_runs)])
+    parameters = np.concatenate(vectors)
+    if len(parameters) == 0:
+        raise InputError(f"{zoo.folder}: no qualified policy of {task} in the held-out runs")
+    # Evenly over runs and checkpoints, each prompt on a layout of its own.
+    picked = parameters[np.linspace(0, len(parameters) - 1, count).astype(int)]
+    numbers = [
+        range(count)[start : start + _JOB_PROMPTS] for start in range(0, count, _JOB_PROMPTS)
+    ]
+    jobs = [
+        (suite, task, part, picked[part.start : part.stop], zoo.spec, window) for part in numbers
+    ]
+    report = on_progress or (lambda amount: None)
+    parts = run_jobs(pool, _record_policies, jobs, lambda _, part: report(len(part)))
+    return [trajectory for part in parts for trajectory in part]
+
+
+def _record_policies(
+    suite: Suite,
+    task: str,
+    numbers: range,
+    parameters: np.ndarray,
+    spec: PolicySpec,
+    window: PromptWindow,
+) -> list[Trajectory]:
+    environment = open_environment(suite, task)
+    return [
+        _record(environment, Policy(vector, spec), number, window, suite, task, "zoo")
+        for number, vector in zip(numbers, parameters, strict=True)
+    ]
+
+
+def _record(
+    environment: Any,  # noqa: ANN401
+    act: Act,
+    number: int,
+    window: PromptWindow,
+    suite: Suite,
+    task: str,
+    source: str,
+) -> Trajectory:
+    return record_episode(
+        environment,
+        act,
+        layouts.PROMPTS[number],
+        min_steps=window.num_steps,
+        steps_after_success=window.num_outcome_states,
+        env_id=f"{suite.name}/{task}",
+        source=source,
+    )

@@ -1,0 +1,1 @@
+"""Reinforcement learning: populations of agents, trained at once."""

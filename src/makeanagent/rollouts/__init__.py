@@ -1,0 +1,1 @@
+"""Episodes: who acts, how they are played, scored, recorded and filmed."""

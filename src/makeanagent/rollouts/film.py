@@ -1,0 +1,143 @@
+"""Episodes as pictures: frames rendered in a process of their own, and films made of them.
+
+OpenGL libraries may be absent, fail, or bring a process down, and MuJoCo binds to one of them when
+it is imported. So each is tried in a fresh process, whose end costs the caller nothing.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing import get_context
+from textwrap import shorten
+
+import numpy as np
+
+from makeanagent.errors import InputError
+from makeanagent.suites import Suite
+
+HOW_TO_RENDER = (
+    "`apt-get install libosmesa6` (or libegl1) gives an OpenGL library; MUJOCO_GL=osmesa (or egl)"
+    " chooses it"
+)
+_FRAMES_PER_SECOND = 20
+_MAX_FRAMES = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """Frames of one episode."""
+
+    frames: np.ndarray
+    "uint8 `[F, H, W, 3]`."
+    steps: tuple[int, ...]
+    "Environment steps before each frame."
+
+
+def film_episode(
+    suite: Suite, task: str, layout: int, actions: np.ndarray, max_frames: int = _MAX_FRAMES
+) -> Film:
+    """Replay recorded actions and take pictures on the way.
+
+    Args:
+        suite: the environments.
+        task: the task's full name.
+        layout: where the episode began.
+        actions: `[T, A]`.
+        max_frames: the first and the last state are among the frames.
+
+    Raises:
+        InputError: no picture can be drawn here; says how to change that.
+    """
+    places = np.linspace(0, len(actions), max_frames).round().astype(int)
+    steps = tuple(np.unique(places).tolist())
+    reasons = []
+    for library in _list_libraries():
+        pool = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=_use_library, initargs=(library,)
+        )
+        with pool:
+            try:
+                frames = pool.submit(_replay, suite, task, layout, actions, steps).result()
+                return Film(frames=frames, steps=steps)
+            except BrokenProcessPool:
+                reasons.append(f"{library or 'default'}: brings its process down")
+            except Exception as error:  # Each library fails in its own way.
+                reasons.append(f"{library or 'default'}: {shorten(str(error), 90)}")
+    raise InputError(f"no film: {HOW_TO_RENDER} (tried {'; '.join(reasons)})")
+
+
+def _list_libraries() -> tuple[str, ...]:
+    """Values of MUJOCO_GL worth a try; an empty one is MuJoCo's own choice."""
+    if os.environ.get("MUJOCO_GL"):
+        return (os.environ["MUJOCO_GL"],)
+    if sys.platform != "linux":
+        return ("",)
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return ("glfw", "egl", "osmesa")
+    return ("egl", "osmesa")
+
+
+def _use_library(library: str) -> None:
+    if library:
+        os.environ["MUJOCO_GL"] = library
+    # What the libraries write goes past Python's own stderr.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+
+
+def _replay(
+    suite: Suite, task: str, layout: int, actions: np.ndarray, steps: Sequence[int]
+) -> np.ndarray:
+    """Frames `[F, H, W, 3]` of an episode, before its first action and after each of `steps`."""
+    environment = suite.make(task, render=True)
+    environment.reset(layout)
+    frames = []
+    for step in range(len(actions) + 1):
+        if step in steps:
+            frames.append(np.array(environment.render()))
+        if step < len(actions):
+            environment.step(actions[step])
+    return np.array(frames)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A picture uint8 `[H, W, 3]` as PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def encode_film(film: Film) -> tuple[bytes, str]:
+    """The film and its media type: MP4 where imageio is installed, else animated WebP."""
+    if find_spec("imageio") is None or find_spec("imageio_ffmpeg") is None:
+        return _encode_webp(film), "image/webp"
+    import imageio.v3 as imageio
+
+    content = imageio.imwrite(
+        "<bytes>", film.frames, extension=".mp4", fps=_FRAMES_PER_SECOND, codec="libx264"
+    )
+    return content, "video/mp4"
+
+
+def _encode_webp(film: Film) -> bytes:
+    from PIL import Image
+
+    first, *others = (Image.fromarray(frame) for frame in film.frames)
+    stream = io.BytesIO()
+    first.save(
+        stream,
+        "WEBP",
+        save_all=True,
+        append_images=others,
+        duration=1000 // _FRAMES_PER_SECOND,
+        loop=0,
+        quality=75,
+    )
+    return stream.getvalue()

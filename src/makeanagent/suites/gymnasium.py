@@ -1,0 +1,341 @@
+"""Any Gymnasium environment as a suite: a user's own tasks in a few lines.
+
+Policies act in [-1, 1]: an action `a` reaches the environment as `low + (a + 1) / 2 * (high - low)`
+of its action space. Experts act in the environment's own units, as the simulator's world writes
+them, and their actions are scaled back to [-1, 1].
+
+Layout k is what `reset(seed=k)` gives: environments that draw all their chance from Gymnasium's
+`np_random` play the same episode on the same layout, whatever was played before.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+from makeanagent.errors import InputError
+from makeanagent.suites.suite import Act
+
+Success = Callable[[np.ndarray, dict[str, Any]], bool]
+"""Whether the task stands solved, by an observation `[O]` and the step's `info`."""
+_SUCCESS_KEYS = ("success", "is_success")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GymnasiumTask:
+    """One task: a registered environment and what the package cannot know of it.
+
+    Functions are defined at the top level of a module, so that they pickle to worker processes.
+    """
+
+    env_id: str
+    "Id that Gymnasium has registered, such as `Reacher-v5`."
+    name: str = ""
+    "The task's name, by default `env_id`; two tasks may share an environment."
+    success: Success | None = None
+    "By default the step's `info['success']` or `info['is_success']`."
+    expert: Act | str | None = None
+    "A controller in the environment's own units, or the path of a Stable-Baselines3 `.zip`."
+    horizon: int | None = None
+    "Steps after which an episode is over, by default the registered number."
+    make_kwargs: tuple[tuple[str, object], ...] = ()
+    "Options of `gymnasium.make`, as pairs of name and value."
+    traces: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    "Paths to draw: observations `[T, O]` to metres `[T, 3]` by name; what moves first, goal last."
+
+    def __post_init__(self) -> None:
+        """Fill in the name and check the fields.
+
+        Raises:
+            InputError: the horizon is not positive, or a value of `make_kwargs` is not hashable.
+        """
+        object.__setattr__(self, "name", self.name or self.env_id)
+        if self.horizon is not None and self.horizon < 1:
+            raise InputError(f"{self.name}: horizon must be at least 1, got {self.horizon}")
+        try:
+            hash(self)
+        except TypeError as error:
+            raise InputError(
+                f"{self.name}: fields must be hashable, such as tuples in place of lists ({error})"
+            ) from None
+
+
+@dataclass(frozen=True)
+class GymnasiumSuite:
+    """Tasks of Gymnasium: the configured ones, and with defaults any other that is registered."""
+
+    task_configs: tuple[GymnasiumTask, ...] = ()
+    name: str = "gymnasium"
+    "First part of the tasks' ids; for a suite in a file, the file's path."
+    positions: tuple[int, ...] = ()
+    """Where in an observation positions begin, x, y and z each, if moving all of them alike along x
+    and y leaves the right action as it is: generation then makes more of a demonstration."""
+
+    def __post_init__(self) -> None:
+        """Check that names differ."""
+        object.__setattr__(self, "task_configs", tuple(self.task_configs))
+        object.__setattr__(self, "positions", tuple(self.positions))
+        names = self.tasks()
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"{self.name}/{name}: two tasks have this name")
+
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the configured tasks; any id registered in Gymnasium is a task besides."""
+        return tuple(config.name for config in self.task_configs)
+
+    def check_task(self, task: str) -> str:
+        """Return the task's full name.
+
+        Raises:
+            InputError: it is neither configured nor registered in Gymnasium.
+        """
+        if task in self.tasks():
+            return task
+        try:
+            return gymnasium.spec(task).id
+        except (gymnasium.error.Error, ImportError) as error:
+            from difflib import get_close_matches
+
+            known = dict.fromkeys([*self.tasks(), *gymnasium.registry])
+            near = get_close_matches(task, known, n=3) or self.tasks()
+            hint = f"there are {', '.join(near)}" if near else _one_line(error)
+            raise InputError(f"{self.name}/{task}: no such task; {hint}") from None
+
+    def spaces(self, task: str) -> tuple[int, int]:
+        """Observation and action width of a task."""
+        observations, actions = _find_boxes(self._config(task))
+        return observations.shape[0], actions.shape[0]
+
+    def make(self, task: str, *, render: bool = False) -> "GymnasiumEnvironment":
+        """Build the simulator of a task.
+
+        Raises:
+            InputError: it cannot be built, has no horizon, or has spaces that do not serve.
+        """
+        return GymnasiumEnvironment(self._config(task), render=render)
+
+    def expert(self, task: str) -> Act:
+        """The task's expert, its actions scaled to [-1, 1].
+
+        Raises:
+            InputError: the task has none, or its file cannot be read.
+        """
+        config = self._config(task)
+        if config.expert is None:
+            raise InputError(
+                f"{self.name}/{task}: has no expert; give its GymnasiumTask one:"
+                " a function, or a Stable-Baselines3 .zip"
+            )
+        observations, actions = _find_boxes(config)
+        expert = config.expert
+        if isinstance(expert, str):
+            expert = _load_sb3_policy(Path(expert), observations, actions)
+        center, half = _scale(actions)
+
+        def act(observation: np.ndarray) -> np.ndarray:
+            # A copy, since an expert may write into the observation that it is given.
+            action = np.asarray(expert(np.array(observation)), np.float64)
+            return np.clip((action - center) / half, -1.0, 1.0)
+
+        return act
+
+    def traces(self, task: str, observations: np.ndarray) -> dict[str, np.ndarray]:
+        """Paths to draw, by the task's own `traces`; none without it."""
+        config = self._config(task)
+        return {} if config.traces is None else config.traces(observations)
+
+    def _config(self, task: str) -> GymnasiumTask:
+        for config in self.task_configs:
+            if config.name == task:
+                return config
+        return GymnasiumTask(env_id=self.check_task(task))
+
+
+class GymnasiumEnvironment:
+    """One Gymnasium task.
+
+    Args:
+        config: the task.
+        render: whether `render` will be called.
+    """
+
+    def __init__(self, config: GymnasiumTask, *, render: bool = False) -> None:
+        self._env, self._config = _make(config, render=render), config
+        self.reward, self.terminated = 0.0, False
+        try:
+            assert self._env.spec is not None
+            horizon = self._env.spec.max_episode_steps
+            if horizon is None:
+                raise InputError(
+                    f"{config.name}: {config.env_id} has no max_episode_steps registered;"
+                    " give its GymnasiumTask a horizon"
+                )
+            self.horizon = horizon
+            _, self._actions = _check_boxes(self._env, config)
+        except InputError:
+            self._env.close()
+            raise
+        self._center, self._half = _scale(self._actions)
+
+    def reset(self, layout: int) -> np.ndarray:
+        """Start an episode on a layout and return the observation, float64 `[O]`."""
+        observation, _ = self._env.reset(seed=int(layout))
+        # Copies, here and below: some environments return the same buffer every time.
+        return np.array(observation, np.float64)
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
+        """Act, and return the observation float64 `[O]`, success now, and whether it is over.
+
+        Args:
+            action: `[A]`, clipped to [-1, 1] and scaled to the environment's bounds.
+
+        Raises:
+            InputError: nothing says whether the task stands solved.
+        """
+        action = self._center + self._half * np.clip(action, -1.0, 1.0)
+        observation, reward, terminated, truncated, info = self._env.step(
+            action.astype(self._actions.dtype)
+        )
+        self.reward, self.terminated = float(reward), bool(terminated)
+        over = bool(terminated or truncated)
+        return np.array(observation, np.float64), self._is_success(observation, info), over
+
+    def _is_success(self, observation: np.ndarray, info: dict[str, Any]) -> bool:
+        if self._config.success is not None:
+            return bool(self._config.success(observation, info))
+        for key in _SUCCESS_KEYS:
+            if key in info:
+                return bool(info[key])
+        raise InputError(
+            f"{self._config.name}: its info holds neither 'success' nor 'is_success';"
+            " give its GymnasiumTask a success function"
+        )
+
+    def render(self) -> np.ndarray:
+        """A picture of the scene, uint8 `[H, W, 3]`.
+
+        Raises:
+            InputError: no picture can be drawn, for example for want of an OpenGL library.
+        """
+        try:
+            frame = self._env.render()
+        except Exception as error:  # The back ends raise many types, some of them bare.
+            raise InputError(f"no picture: {_one_line(error)}") from None
+        if not isinstance(frame, np.ndarray):
+            raise InputError(f"no picture: {self._config.env_id} draws none of mode 'rgb_array'")
+        return frame
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self._env.close()
+
+
+def _make(config: GymnasiumTask, *, render: bool = False) -> gymnasium.Env:
+    options: dict[str, Any] = dict(config.make_kwargs)
+    if config.horizon is not None:
+        options["max_episode_steps"] = config.horizon
+    if render:
+        options["render_mode"] = "rgb_array"
+    try:
+        return gymnasium.make(config.env_id, disable_env_checker=True, **options)
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError, OSError) as error:
+        raise InputError(f"{config.name}: cannot be made: {_one_line(error)}") from None
+
+
+@cache
+def _find_boxes(config: GymnasiumTask) -> tuple[Box, Box]:
+    """Observation and action space of a task, for which it must be built once."""
+    env = _make(config)
+    try:
+        return _check_boxes(env, config)
+    finally:
+        env.close()
+
+
+def _check_boxes(env: gymnasium.Env, config: GymnasiumTask) -> tuple[Box, Box]:
+    observations, actions = env.observation_space, env.action_space
+    for role, space in (("observation", observations), ("action", actions)):
+        if not isinstance(space, Box) or len(space.shape) != 1:
+            shape = f" of shape {space.shape}" if isinstance(space, Box) else ""
+            raise InputError(
+                f"{config.name}: its {role} space is a {type(space).__name__}{shape};"
+                " only a Box of one dimension serves"
+            )
+    assert isinstance(observations, Box) and isinstance(actions, Box)
+    _, half = _scale(actions)
+    if not (np.isfinite(half) & (half > 0)).all() or actions.dtype.kind != "f":
+        raise InputError(
+            f"{config.name}: its action space must be of floats between finite bounds,"
+            " as policies act in [-1, 1]"
+        )
+    return observations, actions
+
+
+def _scale(actions: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and half width of the action space, float64 `[A]` each."""
+    low, high = actions.low.astype(np.float64), actions.high.astype(np.float64)
+    return (low + high) / 2, (high - low) / 2
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _load_sb3_policy(path: Path, observations: Box, actions: Box) -> Act:
+    """The deterministic policy in a file of Stable-Baselines3's `model.save`.
+
+    Stable-Baselines3's own `load` unpickles, which runs whatever code a file holds. The network can
+    be built without: from the readable part of the file's description and the task's spaces.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        import torch
+        from stable_baselines3.common.policies import ActorCriticPolicy
+        from stable_baselines3.sac.policies import SACPolicy
+        from stable_baselines3.td3.policies import TD3Policy
+    except ImportError:
+        raise InputError(
+            f"{path}: needs Stable-Baselines3: pip install 'makeanagent[sb3]'"
+        ) from None
+    kinds = {
+        "stable_baselines3.common.policies": ActorCriticPolicy,  # PPO and A2C
+        "stable_baselines3.sac.policies": SACPolicy,
+        "stable_baselines3.td3.policies": TD3Policy,  # also DDPG
+    }
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = json.loads(archive.read("data"))
+            with archive.open("policy.pth") as stream:
+                parameters = torch.load(stream, map_location="cpu", weights_only=True)
+        kind = kinds[data["policy_class"]["__module__"]]
+        options = {
+            key: value
+            for key, value in data["policy_kwargs"].items()
+            if not key.startswith((":", "optimizer_"))
+        }
+        if "activation_fn" in options:  # "<class 'torch.nn.modules.activation.ELU'>"
+            activation = options["activation_fn"].rsplit(".", 1)[-1].removesuffix("'>")
+            options["activation_fn"] = getattr(torch.nn, activation)
+        if kind is ActorCriticPolicy:
+            options["use_sde"] = data["use_sde"]
+        policy = kind(observations, actions, lambda _: 0.0, **options)
+        policy.load_state_dict(parameters)
+    except Exception as error:  # A file that is something else can fail in many ways.
+        raise InputError(
+            f"{path}: not readable as a SAC, TD3, DDPG, PPO or A2C model of Stable-Baselines3"
+            f" for this task: {_one_line(error)}"
+        ) from None
+
+    def act(observation: np.ndarray) -> np.ndarray:
+        return policy.predict(observation, deterministic=True)[0]
+
+    return act

@@ -1,0 +1,87 @@
+"""Suites by name or by file, and tasks by id."""
+
+import importlib
+import pickle
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from makeanagent.errors import InputError
+from makeanagent.suites.suite import Suite
+
+_ENV_ID = re.compile(r"(?P<suite>.+?\.py|[^/]+)/(?P<task>.+)")
+
+
+def find_suite(name: str) -> Suite:
+    """The suite called `name`: `metaworld`, `gymnasium`, or a Python file that defines `suite`.
+
+    A file is imported as a module, with its folder on `sys.path`: worker processes started after
+    that find its functions too.
+
+    Raises:
+        InputError: there is no such suite.
+    """
+    if name == "metaworld":
+        from makeanagent.suites.metaworld import MetaWorldSuite
+
+        return MetaWorldSuite()
+    if name == "gymnasium":
+        from makeanagent.suites.gymnasium import GymnasiumSuite
+
+        return GymnasiumSuite()
+    if name.endswith(".py"):
+        return _import_suite(name)
+    raise InputError(
+        f"{name}: no such suite; there are metaworld, gymnasium"
+        " and Python files that define `suite`, as my_suite.py"
+    )
+
+
+def find_task(env_id: str) -> tuple[Suite, str]:
+    """The suite and full task name of an id such as `metaworld/window-close-v3`.
+
+    Raises:
+        InputError: the id has another form, or names no suite or task.
+    """
+    match = _ENV_ID.fullmatch(env_id)
+    if match is None or env_id.endswith(".py"):
+        raise InputError(
+            f"{env_id}: not of the form <suite>/<task>, as metaworld/reach-v3 or my_suite.py/reach"
+        )
+    suite = find_suite(match["suite"])
+    return suite, suite.check_task(match["task"])
+
+
+def _import_suite(name: str) -> Suite:
+    """The variable `suite` of a Python file."""
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise InputError(f"{name}: no such file")
+    # At the end, so that a user's file never takes the place of a library's module.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(path.stem)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name}: not importable: {type(error).__name__}: {reason}") from error
+    if module.__file__ is None or Path(module.__file__).resolve() != path:
+        raise InputError(f"{name}: another module is called '{path.stem}'; rename the file")
+    suite = getattr(module, "suite", None)
+    if suite is None:
+        raise InputError(f"{name}: defines no `suite`, such as `suite = GymnasiumSuite(...)`")
+    from makeanagent.suites.gymnasium import GymnasiumSuite
+
+    if isinstance(suite, GymnasiumSuite):
+        # Ids of its tasks then lead back to the file.
+        suite = replace(suite, name=name)
+    try:
+        pickle.dumps(suite)
+    except Exception:
+        raise InputError(
+            f"{name}: `suite` does not pickle to worker processes;"
+            " define its functions at the file's top level, without lambda"
+        ) from None
+    return suite

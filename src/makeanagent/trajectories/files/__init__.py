@@ -1,0 +1,1 @@
+"""Demonstrations on disk, a file for each format."""

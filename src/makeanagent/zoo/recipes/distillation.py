@@ -1,0 +1,259 @@
+"""A zoo without reinforcement learning: populations of actors distilled from an expert.
+
+All runs of a task are trained side by side as stacked matrices, from one shared initialisation
+(so that their weights share a basin and a generator can learn their distribution), on the
+teacher's actions in noisy expert episodes and in states that the actors themselves reach (DAgger,
+Ross et al. 2011). The expert teaches, unless the suite knows a better teacher. Checkpoints of the
+second half of training make the zoo.
+
+Differs from the paper: its zoo is SAC checkpoints on one fixed layout, some 300 GPU-hours for
+ten tasks (section 4); this one takes minutes and holds on random layouts.
+"""
+
+import math
+from contextlib import closing
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from makeanagent.artifacts import write_tensors
+from makeanagent.errors import InputError
+from makeanagent.parallel import one_thread
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.initialization import initialize_actor
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.rollouts.scores import record_episode
+from makeanagent.suites import Act, Environment, Suite
+from makeanagent.trajectories.packing import pack_trajectories
+from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.zoo.experts import measure_expert, record_demonstrations
+from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+
+
+class LabelledStates:
+    """Expert-labelled states of all episodes, and each run's own share of the episodes."""
+
+    def __init__(self, num_runs: int, share: float, rng: np.random.Generator) -> None:
+        self._num_runs, self._share, self._rng = num_runs, share, rng
+        self._states: list[np.ndarray] = []
+        self._labels: list[np.ndarray] = []
+        self._owners: list[np.ndarray] = []
+
+    def add_episode(self, states: np.ndarray, labels: np.ndarray) -> None:
+        """Add one episode, `[T, O]` and `[T, A]`, to the runs that draw it."""
+        owners = self._rng.random(self._num_runs) < self._share
+        if not owners.any():
+            owners[self._rng.integers(self._num_runs)] = True
+        self._states.append(states.astype(np.float32))
+        self._labels.append(labels.astype(np.float32))
+        self._owners.append(np.repeat(owners[:, None], len(states), axis=1))
+
+    def to_tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """States `[M, O]`, labels `[M, A]`, each run's row numbers `[R, M]`, and their counts."""
+        owners = np.concatenate(self._owners, axis=1)
+        owners[~owners.any(axis=1)] = True  # A run that drew nothing takes everything.
+        rows = np.argsort(~owners, axis=1, kind="stable")
+        tensors = (np.concatenate(self._states), np.concatenate(self._labels), rows)
+        counts = torch.from_numpy(owners.sum(axis=1)).to(device)
+        states, labels, row_numbers = (torch.from_numpy(array).to(device) for array in tensors)
+        return states, labels, row_numbers, counts
+
+
+def label_states(teacher: Act, states: np.ndarray) -> np.ndarray:
+    """The teacher's actions `[T, A]` on states `[T, O]`."""
+    return np.stack([teacher(state) for state in states])
+
+
+@one_thread()
+def distill_population(
+    suite: Suite,
+    task: str,
+    environment: Environment,
+    demonstrations: list[Trajectory],
+    spec: PolicySpec,
+    config: DistillationConfig,
+    seed: int,
+    device: str = "cpu",
+) -> np.ndarray:
+    """Train a population and return its checkpoints.
+
+    Labels are the suite's `teacher`'s actions where it has one, else its expert's.
+
+    Args:
+        suite: the environments.
+        task: the task's full name.
+        environment: the task's simulator.
+        demonstrations: expert episodes.
+        spec: the actors' layers.
+        config: sizes and rates.
+        seed: of data order, of shares, and of DAgger's layouts.
+        device: where to train.
+
+    Returns:
+        float32 `[C, R, P]`: C checkpoints of R runs.
+    """
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator(device).manual_seed(seed)
+    states = LabelledStates(config.num_runs, config.run_share, rng)
+    teacher: Act = getattr(suite, "teacher", suite.expert)(task)
+    for trajectory in demonstrations:
+        visited = trajectory.observations[:-1]
+        states.add_episode(visited, label_states(teacher, visited))
+
+    units = _measure_units(states.to_tensors(torch.device(device))[1])
+    start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
+    population = PolicyBatch(start.requires_grad_(), spec)
+    optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
+    history: list[float] = []
+    while len(history) < config.max_rounds and not _is_good(history, config):
+        data = states.to_tensors(torch.device(device))
+        for _ in range(config.round_steps):
+            batch = _draw_batch(data, config.batch_size, generator)
+            _train_step(population, optimizer, *batch, units, config)
+        first = len(history) * config.round_episodes
+        layouts = round_layouts(seed)[first : first + config.round_episodes]
+        history.append(_play_and_label(teacher, environment, population, states, layouts, config))
+
+    data = states.to_tensors(torch.device(device))
+    checkpoints = []
+    decay_steps = config.num_checkpoints * config.checkpoint_steps
+    for step in range(1, decay_steps + 1):
+        share = 0.5 * (1 + math.cos(math.pi * step / decay_steps))
+        span = config.learning_rate - config.final_learning_rate
+        optimizer.param_groups[0]["lr"] = config.final_learning_rate + span * share
+        batch = _draw_batch(data, config.batch_size, generator)
+        _train_step(population, optimizer, *batch, units, config)
+        if step % config.checkpoint_steps == 0:
+            checkpoints.append(population.parameters.detach().cpu().numpy().copy())
+    return np.stack(checkpoints)
+
+
+def _is_good(history: list[float], config: DistillationConfig) -> bool:
+    last = history[-config.min_rounds :]
+    return len(last) == config.min_rounds and float(np.mean(last)) >= config.good_success
+
+
+def _measure_units(labels: Tensor) -> Tensor:
+    """In what the error of each action `[A]` is measured: one, or the labels' span below that.
+
+    An expert that opens its gripper at 0 and closes it at 0.1 means as much by it as one that
+    does so at -1 and 1.
+    """
+    span = labels.amax(dim=0) - labels.amin(dim=0)
+    return torch.where(span > 0, span.clamp(max=1.0), torch.ones_like(span))
+
+
+def _train_step(
+    population: PolicyBatch,
+    optimizer: torch.optim.Optimizer,
+    inputs: Tensor,
+    labels: Tensor,
+    units: Tensor,
+    config: DistillationConfig,
+) -> None:
+    """One regression step of all runs to the expert's actions."""
+    mean, log_std = population.forward(inputs)
+    action = torch.tanh(mean) if population.spec.squash == "tanh" else mean
+    target = labels.clamp(-config.action_limit, config.action_limit)
+    # Experts are close to bang-bang: a squared error blurs their switches, an absolute one keeps
+    # them. Summed over runs: each run's gradient is its own, whatever their number.
+    loss = torch.nn.functional.smooth_l1_loss(
+        action / units, target / units, reduction="none", beta=config.loss_beta
+    )
+    loss = loss.mean(dim=(1, 2)).sum()
+    if log_std is not None:
+        loss = loss + 1e-3 * (log_std - config.log_std).square().mean(dim=(1, 2)).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    # Elastic averaging (Zhang et al. 2015): without it the runs drift apart in directions that no
+    # action feels, their mean fails, and a generator has to learn each run by heart.
+    with torch.no_grad():
+        parameters = population.parameters
+        pull = min(1.0, config.elastic_pull * optimizer.param_groups[0]["lr"])
+        parameters.lerp_(parameters.mean(dim=0, keepdim=True).expand_as(parameters), pull)
+
+
+def _draw_batch(
+    data: tuple[Tensor, Tensor, Tensor, Tensor], batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """States `[R, B, O]` and labels `[R, B, A]`, each run's from its own share."""
+    states, labels, rows, counts = data
+    draws = torch.rand((len(rows), batch_size), generator=generator, device=states.device)
+    picked = rows.gather(1, (draws * counts[:, None]).long())
+    return states[picked], labels[picked]
+
+
+def _play_and_label(
+    teacher: Act,
+    environment: Environment,
+    population: PolicyBatch,
+    states: LabelledStates,
+    layouts: range,
+    config: DistillationConfig,
+) -> float:
+    """One round of DAgger: the runs play by turns, and the teacher labels what they saw.
+
+    Returns:
+        The share of the episodes that succeeded.
+    """
+    actors = list(population)
+    successes = 0
+    for episode, layout in enumerate(layouts):
+        trajectory = record_episode(
+            environment,
+            actors[episode % len(actors)],
+            layout,
+            min_steps=1,
+            max_steps=config.round_horizon,
+        )
+        visited = trajectory.observations[:-1]
+        states.add_episode(visited, label_states(teacher, visited))
+        successes += trajectory.first_success is not None
+    return successes / len(layouts)
+
+
+def distill_shard(plan: ShardPlan) -> None:
+    """Record demonstrations and distil them, and keep both at `plan.partial`.
+
+    Raises:
+        InputError: episodes are too short for prompts, or the expert never succeeds.
+    """
+    config = plan.config
+    assert isinstance(config, DistillationConfig)
+    with closing(plan.suite.make(plan.task)) as environment:
+        if fault := plan.find_fault(environment.horizon):
+            raise InputError(fault)
+        expert_success = measure_expert(environment, plan.suite.expert(plan.task))
+        demonstrations = record_demonstrations(
+            plan.suite,
+            plan.task,
+            environment,
+            episode_layouts(plan.seed)[: config.num_demonstrations],
+            config.noise_scales,
+            plan.seed,
+            plan.window.num_steps,
+            config.steps_after_success,
+        )
+        checkpoints = distill_population(
+            plan.suite,
+            plan.task,
+            environment,
+            demonstrations,
+            plan.spec,
+            config,
+            plan.seed,
+            plan.device,
+        )
+    num_checkpoints, num_runs, _ = checkpoints.shape
+    steps = np.arange(1, num_checkpoints + 1) * config.checkpoint_steps
+    arrays = {
+        "parameters": checkpoints.reshape(num_checkpoints * num_runs, -1),
+        "run": np.tile(np.arange(num_runs), num_checkpoints),
+        "step": np.repeat(steps, num_runs),
+        "expert_success": np.array([expert_success]),
+    }
+    write_tensors(plan.partial, arrays | pack_trajectories(demonstrations, "demonstrations"))

@@ -1,0 +1,148 @@
+"""Cloned policies act as demonstrated, whatever else is cloned beside them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from makeanagent.errors import InputError
+from makeanagent.methods.cloning import Cloning, CloningConfig
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories import Trajectory
+
+SPEC = PolicySpec(observation_dim=5, action_dim=2, hidden=(32, 32))
+CONFIG = CloningConfig(num_steps=400, batch_size=32, learning_rate=3e-3)
+
+
+def make_demonstration(sign: float, steps: int, seed: int = 0) -> Trajectory:
+    observations = np.random.default_rng(seed).normal(size=(steps + 1, 5))
+    return Trajectory(
+        observations=observations,
+        actions=np.tanh(sign * observations[:-1, :2]),
+        success=np.zeros(steps),
+        name="mine.npz",
+    )
+
+
+FIRST, SECOND = make_demonstration(1.0, 80), make_demonstration(-1.0, 50, seed=1)
+
+
+def measure_error(policies, row: int, demonstration: Trajectory) -> float:
+    actions = policies[row].act(demonstration.observations[:-1])
+    return float(np.abs(actions - demonstration.actions).mean())
+
+
+def test_each_policy_acts_as_its_own_demonstration():
+    untrained = Cloning(SPEC, replace(CONFIG, num_steps=0)).generate([FIRST, SECOND])
+    cloned = Cloning(SPEC, CONFIG).generate([FIRST, SECOND], 3)
+    assert min(measure_error(untrained, row, FIRST) for row in range(2)) > 0.3
+    assert measure_error(cloned, 0, FIRST) < 0.05
+    assert measure_error(cloned, 1, SECOND) < 0.05
+    assert measure_error(cloned, 2, FIRST) < 0.05
+    assert measure_error(cloned, 0, SECOND) > 0.3
+
+
+def test_all_demonstrations_of_a_group_are_learnt():
+    """The two cover different halves of the states, and want the opposite there."""
+    halves = [
+        Trajectory(
+            observations=np.concatenate([half.observations, np.full((len(half) + 1, 1), side)], 1),
+            actions=half.actions,
+            success=half.success,
+        )
+        for half, side in ((FIRST, 1.0), (SECOND, -1.0))
+    ]
+    spec = replace(SPEC, observation_dim=6)
+    both, one = (
+        Cloning(spec, replace(CONFIG, num_steps=1000)).clone([group])
+        for group in (halves, halves[:1])
+    )
+    assert max(measure_error(both, 0, half) for half in halves) < 0.08
+    assert measure_error(one, 0, halves[0]) < 0.08 < 0.3 < measure_error(one, 0, halves[1])
+
+
+def test_what_is_cloned_beside_makes_no_difference():
+    short = Cloning(SPEC, replace(CONFIG, num_steps=50, input_noise=0.1))
+    alone = short.clone([[FIRST]]).parameters
+    beside = short.clone([[FIRST], [SECOND]]).parameters
+    changed = short.clone([[SECOND, FIRST], [SECOND]]).parameters
+    assert torch.allclose(alone[0], beside[0], atol=1e-4)
+    assert torch.allclose(beside[1], changed[1], atol=1e-4)
+    assert not torch.allclose(beside[0], changed[0], atol=1e-2)
+
+
+def test_seeds_decide_the_policies():
+    short = Cloning(SPEC, replace(CONFIG, num_steps=20))
+    first, again = (short.generate(FIRST, 2, seed=1).parameters for _ in range(2))
+    assert torch.equal(first, again)
+    # They share an initialisation, yet not the order of their batches.
+    assert not torch.equal(first[0], first[1])
+    assert torch.equal(*Cloning(SPEC, replace(CONFIG, num_steps=0)).generate(FIRST, 2).parameters)
+    assert not torch.allclose(first, short.generate(FIRST, 2, seed=2).parameters, atol=1e-2)
+
+
+def test_it_begins_where_it_is_told_to():
+    start = torch.randn(SPEC.num_parameters, generator=torch.Generator().manual_seed(0))
+    before = start.clone()
+    still = Cloning(SPEC, replace(CONFIG, num_steps=0), start).generate(FIRST, 2).parameters
+    heads = SPEC.layers[-1].start
+    assert torch.equal(still[:, :heads], start[:heads].repeat(2, 1))
+    moved = Cloning(SPEC, replace(CONFIG, num_steps=20), start).generate(FIRST).parameters
+    assert not torch.equal(moved[0, :heads], start[:heads])
+    assert torch.equal(start, before)
+
+
+def test_the_log_std_is_the_same_in_every_state():
+    policies = Cloning(SPEC, replace(CONFIG, num_steps=5)).generate(FIRST)
+    _, log_std = policies.forward(torch.randn(1, 9, 5))
+    assert (log_std == CONFIG.log_std).all()
+    bare = replace(SPEC, heads=("mean",))
+    assert len(Cloning(bare, replace(CONFIG, num_steps=5)).generate(FIRST)) == 1
+
+
+def test_noise_on_inputs_smooths_the_policy():
+    def roughness(noise: float) -> float:
+        cloned = Cloning(SPEC, replace(CONFIG, input_noise=noise)).generate(FIRST)
+        states = torch.randn((1, 200, 5), generator=torch.Generator().manual_seed(0))
+        return float((cloned.act(states + 0.05) - cloned.act(states)).abs().mean())
+
+    assert roughness(1.0) < 0.8 * roughness(0.0)
+
+
+def test_moved_states_teach_what_holds_elsewhere():
+    rng = np.random.default_rng(0)
+    states = 0.1 * rng.normal(size=(200, 5))
+    states[:, 4] = 0.0
+    actions = np.tanh(10 * states[:-1, :2])
+    states[:, 2] = 1.0
+    shown = Trajectory(observations=states, actions=actions, success=np.zeros(199))
+    there = np.array(states[:-1], np.float32)
+    there[:, :2] += 1.0
+    config = replace(CONFIG, input_noise=0.05)
+    still = Cloning(SPEC, config).generate(shown)
+    moved = Cloning(SPEC, config, positions=(0,), translation=1.0).generate(shown)
+    # What moves alone says nothing about the action any more, so the mean is what is left.
+    assert np.abs(moved[0].act(there)).mean() < 0.7 * np.abs(still[0].act(there)).mean()
+
+
+def test_weight_decay_shrinks_weights():
+    norms = [
+        Cloning(SPEC, replace(CONFIG, weight_decay=decay)).generate(FIRST).parameters.norm()
+        for decay in (0.0, 1.0)
+    ]
+    assert norms[1] < 0.9 * norms[0]
+
+
+def test_what_cannot_be_cloned_is_refused():
+    cloning = Cloning(SPEC, CONFIG)
+    for groups in ([], [[FIRST], []]):
+        with pytest.raises(InputError, match="without a demonstration"):
+            cloning.clone(groups)
+    wide = Trajectory(
+        observations=np.zeros((4, 6)), actions=np.zeros((3, 2)), success=np.zeros(3), name="w.npz"
+    )
+    with pytest.raises(InputError, match="w.npz: observations and actions are 6 and 2 wide"):
+        cloning.generate(wide)
+    with pytest.raises(InputError, match="policy parameters: shape"):
+        Cloning(SPEC, CONFIG, torch.zeros(3))

@@ -1,0 +1,134 @@
+"""Suites in files, and the example that other tests play in."""
+
+import pickle
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.suites.test_gymnasium import fails
+
+from makeanagent.rollouts.scores import record_episode, run_episode
+from makeanagent.suites import find_suite, find_task
+from makeanagent.trajectories import make_prompt
+
+EXAMPLE = f"{Path(__file__).parents[2]}/examples/reacher_suite.py"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("own_"):
+            del sys.modules[name]
+
+
+HEADER = "from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask\n"
+
+
+def test_suite_in_a_file(folder):
+    path = folder / "own_suite.py"
+    path.write_text(
+        HEADER + "def done(observation, info): return True\n"
+        "suite = GymnasiumSuite((GymnasiumTask(env_id='Reacher-v5', name='a/b', success=done),))\n"
+    )
+    suite, task = find_task(f"{path}/a/b")
+    assert task == "a/b"
+    assert find_task(f"{suite.name}/{task}") == (suite, task)
+    assert pickle.loads(pickle.dumps(suite)) == suite
+    assert run_episode(suite.make(task), lambda _: np.zeros(2), 0) == (True, 1)
+    assert find_task(f"{path}/Pusher-v5")[1] == "Pusher-v5"
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        (None, "no such file"),
+        ("import own_nothing\n", "not importable: ModuleNotFoundError: .*own_nothing"),
+        ("def (:\n", "not importable: SyntaxError"),
+        ("tasks = ()\n", "defines no `suite`"),
+        (
+            HEADER + "task = GymnasiumTask(env_id='Reacher-v5', success=lambda o, i: True)\n"
+            "suite = GymnasiumSuite((task,))\n",
+            "`suite` does not pickle",
+        ),
+    ],
+)
+def test_file_that_holds_no_suite(folder, source, match):
+    path = folder / "own_broken.py"
+    if source is not None:
+        path.write_text(source)
+    fails(f"^{path}: {match}", find_task, f"{path}/Reacher-v5")
+
+
+def test_file_named_like_another_module(folder):
+    path = folder / "json.py"
+    path.write_text("suite = 1\n")
+    fails("another module is called 'json'; rename the file", find_suite, str(path))
+
+
+@pytest.mark.parametrize("env_id", ["reach-v3", "metaworld/", "/reach-v3", "my_suite.py", ""])
+def test_ids_of_another_form(env_id):
+    fails("not of the form <suite>/<task>", find_task, env_id)
+
+
+def test_unknown_suite():
+    fails("atari: no such suite; there are metaworld, gymnasium", find_task, "atari/Pong")
+
+
+# The example
+
+
+@pytest.fixture(scope="module")
+def example():
+    return find_suite(EXAMPLE)
+
+
+@pytest.mark.parametrize("task", ["Reacher-v5", "Reacher-mirrored"])
+def test_experts_of_the_example_succeed_and_hold(example, task):
+    env, expert = example.make(task), example.expert(task)
+    results = np.array([run_episode(env, expert, layout) for layout in range(200)])
+    assert np.mean(results[:, 0] * (results[:, 1] <= 50)) >= 0.95
+    holds = []
+    for layout in range(40):
+        trajectory = record_episode(env, expert, layout)
+        make_prompt(trajectory)
+        holds.append(trajectory.success[trajectory.success.argmax() :].all())
+    assert np.mean(holds) >= 0.95
+
+
+def test_tasks_of_the_example_differ_in_what_they_ask_for_alone(example):
+    one, other = example.tasks()
+    assert example.spaces(one) == example.spaces(other) == (10, 2)
+    env, mirrored = example.make(one), example.make(other)
+    np.testing.assert_array_equal(env.reset(5), mirrored.reset(5))
+    results = [run_episode(env, example.expert(other), layout)[0] for layout in range(40)]
+    assert np.mean(results) < 0.2
+
+
+def test_traces_of_the_example(example):
+    env = example.make("Reacher-v5")
+    trajectory = record_episode(env, example.expert("Reacher-v5"), 0)
+    traces = example.traces("Reacher-v5", trajectory.observations)
+    assert list(traces) == ["fingertip", "target"]
+    data = env._env.unwrapped.data
+    for name, path in traces.items():
+        assert path.shape == (len(trajectory) + 1, 3)
+        np.testing.assert_allclose(path[-1], data.body(name).xpos, atol=1e-6)
+    assert example.traces("Pusher-v5", np.zeros((5, 23))) == {}
+
+
+def play_example(suite):
+    environment, expert = suite.make("Reacher-mirrored"), suite.expert("Reacher-mirrored")
+    return [run_episode(environment, expert, layout) for layout in range(3)], hash(suite)
+
+
+def test_example_in_a_spawned_worker(example):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        (results, value), (_, again) = pool.map(play_example, [example, example])
+    assert results == play_example(example)[0]
+    assert value == again
