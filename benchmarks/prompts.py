@@ -10,7 +10,8 @@ from makeanagent.errors import InputError
 from makeanagent.parallel import run_jobs
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.scores import add_action_noise, open_environment, record_episode
+from makeanagent.rollouts.actors import add_action_noise
+from makeanagent.rollouts.episodes import open_environment, record_episode
 from makeanagent.suites import Act, Suite, layouts
 from makeanagent.trajectories import PromptWindow, Trajectory
 from makeanagent.zoo.store import Zoo

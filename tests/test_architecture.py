@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "devices": ("errors",),
     "policies": BASE,
     "trajectories": BASE,
-    "suites": BASE,
+    "suites": ("trajectories", *BASE),
     "models": ("policies", "trajectories", *BASE),
     "rollouts": (*DATA, *BASE),
     "hub": ("policies", "trajectories", *BASE),

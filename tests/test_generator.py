@@ -82,8 +82,7 @@ def test_the_bundled_generator_opens_a_door_from_one_demonstration(bundled):
             pool,
             find_suite("metaworld"),
             "door-open-v3",
-            policies.parameters.numpy(),
-            policies.spec,
+            policies,
             layouts.VALIDATION[:4],
         ).success
     assert success.mean() > 0.8

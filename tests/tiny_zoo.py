@@ -4,8 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from makeanagent.parallel import open_pool
+from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import find_suite
-from makeanagent.zoo.build import build_zoo, find_spec
+from makeanagent.zoo.build import build_zoo, find_space
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo
 
@@ -25,10 +26,17 @@ TINY = DistillationConfig(
 )
 
 
+def spec_for(space):
+    """The actor that `zoo build` makes for a space."""
+    return PolicySpec(observation_dim=space.observation_dim, action_dim=space.action_dim)
+
+
 def build(folder, *, tasks=TASKS[:1], config=TINY, workers=1, seed=0, **options):
     """Build a zoo, or go on with it."""
     suite = find_suite(SUITE)
-    zoo = Zoo.create(folder, SUITE, find_spec(suite, tasks), "distillation", config, seed)
+    zoo = Zoo.create(
+        folder, SUITE, spec_for(find_space(suite, tasks)), "distillation", config, seed
+    )
     with open_pool(workers) as pool:
         build_zoo(zoo, suite, tasks, config, pool, seed=seed, **options)
     return zoo

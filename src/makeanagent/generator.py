@@ -38,6 +38,7 @@ from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
+from makeanagent.trajectories.space import Space
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
@@ -63,8 +64,30 @@ class GeneratorConfig:
     "Where the training policies came from."
     tasks: tuple[str, ...] = ()
     "Tasks that it was trained on."
-    positions: tuple[int, ...] = ()
-    "Where in an observation positions begin (`Suite.positions`), for guidance."
+    space: Space | None = None
+    "What observations and actions are; by default nothing but the spec's widths."
+
+    def __post_init__(self) -> None:
+        """Fill in the space, and check that it is of the spec's widths.
+
+        Raises:
+            InputError: it is not.
+        """
+        spec = self.spec
+        plain = Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
+        space = self.space or plain
+        if (space.observation_dim, space.action_dim) != (spec.observation_dim, spec.action_dim):
+            raise InputError(
+                f"generator: space of {space.observation_dim} observations and {space.action_dim}"
+                f" actions, but policies of {spec.observation_dim} and {spec.action_dim}"
+            )
+        object.__setattr__(self, "space", space)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where in an observation positions begin."""
+        assert self.space is not None
+        return self.space.positions
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
@@ -86,8 +109,7 @@ class GeneratorConfig:
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values |= {name: content[name] for name in ("condition", "suite")}
-            # Older generators were made before these three.
-            values["positions"] = tuple(content.get("positions", ()))
+            values["space"] = Space.from_dict(content["space"])
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
                 if content.get(name) is not None:
                     values[name] = kind(**content[name])

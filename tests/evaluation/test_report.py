@@ -17,9 +17,9 @@ from makeanagent.evaluation.tables import print_evaluation, print_policies
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
 from makeanagent.rollouts import film as video
+from makeanagent.rollouts.episodes import record_episode
 from makeanagent.rollouts.film import Film, encode_film, encode_png, film_episode
 from makeanagent.rollouts.recordings import record_policies
-from makeanagent.rollouts.scores import record_episode
 from makeanagent.suites import find_suite
 from makeanagent.suites.gymnasium import GymnasiumSuite
 

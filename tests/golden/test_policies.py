@@ -36,7 +36,7 @@ def test_policies_are_as_before(name, found, expected):
     spec = MakeAnAgent.from_pretrained(generator).config.spec
     states = torch.from_numpy(load_prompt(task).observations)
     before, after = (
-        PolicyBatch(torch.from_numpy(each), spec).act(states).numpy()
+        PolicyBatch(torch.from_numpy(each), spec).act_all(states).numpy()
         for each in (expected[name], found[name])
     )
     difference = np.abs(after - before)

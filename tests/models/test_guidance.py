@@ -261,7 +261,8 @@ def test_a_generator_that_knows_positions_learns_for_other_places(generator):
     elsewhere[:, [1, 4]] += rng.normal(size=(200, 1))
     errors = []
     for positions in ((), (0, 3)):
-        taught = MakeAnAgent(replace(generator.config, positions=positions))
+        space = replace(generator.config.space, positions=positions)
+        taught = MakeAnAgent(replace(generator.config, space=space))
         taught.load_state_dict(generator.state_dict())
         policy = taught.generate(shown, 1, guidance=GuidanceConfig(translation=1.0))[0]
         errors.append(np.abs(policy.act(elsewhere[:-1]) - actions).mean())

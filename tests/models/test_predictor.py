@@ -58,7 +58,7 @@ def test_fingerprint_is_the_actions_on_the_probes(predictor, inputs):
     policies = inputs[0]
     states = predictor.probes * predictor.probe_std + predictor.probe_mean
     found = predictor.fingerprint(policies).unflatten(1, (6, 2))
-    expected = PolicyBatch(policies[3], SPEC).act(states)[0]
+    expected = PolicyBatch(policies[3], SPEC).act_all(states)[0]
     torch.testing.assert_close(found[3], expected)
     # Half-precision policies are read too.
     torch.testing.assert_close(

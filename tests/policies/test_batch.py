@@ -85,7 +85,7 @@ def test_one_policys_samples_equal_its_networks():
         for actor in (network, network, batch)
     ]
     assert torch.equal(samples[0], samples[1])
-    torch.testing.assert_close(samples[0], samples[2][0])
+    torch.testing.assert_close(samples[0], samples[2])
     assert not torch.allclose(samples[0], network.act(observations))
 
 
@@ -158,7 +158,25 @@ def test_the_same_observations_may_go_to_all_policies():
     batch = PolicyBatch(torch.from_numpy(make_policies(METAWORLD, 3)), METAWORLD)
     observations = torch.randn(4, 39, generator=torch.Generator().manual_seed(0))
     expected = batch.act(observations.repeat(3, 1, 1))
-    torch.testing.assert_close(batch.act(observations), expected)
+    torch.testing.assert_close(batch.act_all(observations), expected)
+    np.testing.assert_allclose(batch.act_all(observations.numpy()), expected, atol=1e-6)
+    with pytest.raises(InputError, match=r"shape \(3, 4, 39\), expected \[B, 39\]"):
+        batch.act_all(observations.repeat(3, 1, 1))
+
+
+def test_each_policy_acts_on_its_own_rows():
+    """As in a vector environment: row by row, or as many rows after each other for each policy."""
+    batch = PolicyBatch(torch.from_numpy(make_policies(METAWORLD, 3)), METAWORLD)
+    observations = torch.randn(6, 39, generator=torch.Generator().manual_seed(0))
+    for rows in (3, 6):
+        found = batch.act(observations[:rows].numpy())
+        assert isinstance(found, np.ndarray) and found.shape == (rows, 4)
+        for row, action in enumerate(found):
+            policy = batch[row * 3 // rows]
+            np.testing.assert_allclose(policy.act(observations[row].numpy()), action, atol=1e-5)
+    for wrong in (observations[:4], observations[:3, :5], observations[None]):
+        with pytest.raises(InputError, match="with N = 3 policies; `act_all` gives all"):
+            batch.act(wrong)
 
 
 def test_without_a_log_std_head_a_sample_is_the_mean():

@@ -12,7 +12,7 @@ import pytest
 from gymnasium.spaces import Box
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.scores import record_episode
+from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import find_task
 from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
 
@@ -90,7 +90,8 @@ def test_registered_task_needs_no_configuration():
     assert (suite, task) == (GymnasiumSuite(), "Reacher-v5")
     assert suite.name == "gymnasium"
     assert suite.tasks() == ()
-    assert suite.spaces(task) == (10, 2)
+    space = suite.space(task)
+    assert (space.observation_dim, space.action_dim) == (10, 2)
     assert suite.traces(task, np.zeros((5, 10))) == {}
     env = suite.make(task)
     assert env.horizon == 50
@@ -150,7 +151,7 @@ def test_what_gymnasium_cannot_make():
 @pytest.mark.filterwarnings("ignore:.*precision lowered by casting:UserWarning")
 def test_spaces_that_do_not_serve(task, match):
     suite = GymnasiumSuite((task,))
-    fails(match, suite.spaces, task.name)
+    fails(match, suite.space, task.name)
     if task.env_id != "Blackjack-v1":  # It has no horizon either.
         fails(match, suite.make, task.name)
 
@@ -190,13 +191,13 @@ def test_observations_are_copies():
 def test_success_by_info(key):
     env = ramp_suite(make_kwargs=(("key", key),)).make("ramp")
     env.reset(0)
-    assert [env.step(np.zeros(2))[1] for _ in range(3)] == [False, True, False]
+    assert [env.step(np.zeros(2)).success for _ in range(3)] == [False, True, False]
 
 
 def test_success_by_function():
     env = ramp_suite(success=near_end).make("ramp")
     env.reset(0)
-    assert [env.step(np.zeros(2))[1] for _ in range(3)] == [False, False, True]
+    assert [env.step(np.zeros(2)).success for _ in range(3)] == [False, False, True]
 
 
 def test_success_by_nothing():
@@ -209,7 +210,7 @@ def test_terminated_episodes_are_over():
     env = ramp_suite().make("ramp")
     for layout in (0, 1):
         env.reset(layout)
-        assert [env.step(np.zeros(2))[2] for _ in range(3)] == [False, False, True]
+        assert [env.step(np.zeros(2)).over for _ in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize("horizon", [None, 3, 8])
@@ -217,7 +218,7 @@ def test_horizon(horizon):
     env = ramp_suite(horizon=horizon, make_kwargs=(("end", 100),)).make("ramp")
     assert env.horizon == (horizon or 5)
     env.reset(0)
-    overs = [env.step(np.zeros(2))[2] for _ in range(env.horizon)]
+    overs = [env.step(np.zeros(2)).over for _ in range(env.horizon)]
     assert overs == [False] * (env.horizon - 1) + [True]
 
 
@@ -320,3 +321,22 @@ def test_stable_baselines3_is_an_extra(monkeypatch, tmp_path):
     suite = ramp_suite(expert=str(path))
     assert suite.make("ramp").horizon == 5  # Only the expert asks for the file.
     fails(r"model.zip: .*pip install 'makeanagent\[sb3\]'", suite.expert, "ramp")
+
+
+def test_a_space_has_bounds_positions_and_unit():
+    task = GymnasiumTask(env_id="Pendulum-v1", success=False)
+    space = GymnasiumSuite((task,), positions=(0,), unit=100.0).space("Pendulum-v1")
+    assert (space.action_low, space.action_high) == ((-2.0,), (2.0,))
+    assert (space.positions, space.unit) == ((0,), 100.0)
+    # -1 and 1 need no words.
+    assert GymnasiumSuite().space("Reacher-v5").action_low == ()
+    fails("positions: 1 must be 0 to 0", GymnasiumSuite((task,), positions=(1,)).space, task.name)
+    fails("unit 0.0: must be a number above 0", GymnasiumSuite((task,), unit=0.0).space, task.name)
+
+
+def test_a_task_may_have_no_success_signal():
+    env = GymnasiumSuite((GymnasiumTask(env_id="Pendulum-v1", success=False),)).make("Pendulum-v1")
+    env.reset(0)
+    step = env.step(np.zeros(1))
+    assert step.success is None
+    assert step.reward < 0

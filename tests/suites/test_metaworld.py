@@ -12,7 +12,7 @@ from metaworld import policies
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.scores import run_episode
+from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_task
 from makeanagent.suites import metaworld as suite_module
 from makeanagent.suites.metaworld import SEEN_TASKS, UNSEEN_TASKS, MetaWorldSuite
@@ -48,7 +48,7 @@ def play(env, layout, actions):
     """All observations and successes of an episode, in one array."""
     rows = [[*env.reset(layout), 0.0]]
     for action in actions:
-        observation, success, _ = env.step(action)
+        observation, _, success, *_ = env.step(action)
         rows.append([*observation, success])
     return np.array(rows)
 
@@ -71,7 +71,7 @@ def test_first_observation_shows_the_present_object(task):
     env = environment(task)
     env.reset(LAYOUT + 1)
     first = env.reset(LAYOUT)
-    after, _, _ = env.step(np.zeros(4))
+    after = env.step(np.zeros(4)).observation
     # Nothing here moves by itself; a stale position is off by up to 0.2 m.
     np.testing.assert_allclose(first[OBJECT], after[OBJECT], atol=1e-3)
     np.testing.assert_array_equal(first[18:36], first[0:18])
@@ -131,22 +131,22 @@ def test_success_is_of_this_instant():
     env, expert = environment("reach-v3"), SUITE.expert("reach-v3")
     observation, success, steps = env.reset(LAYOUT), False, 0
     while not success and steps < 200:
-        observation, success, _ = env.step(expert(observation))
+        observation, _, success, *_ = env.step(expert(observation))
         steps += 1
     assert success
     away = np.append(np.sign(observation[:3] - observation[36:39]), 0.0)
-    assert not any([env.step(away)[1] for _ in range(30)][-5:])
+    assert not any([env.step(away).success for _ in range(30)][-5:])
 
 
 def test_episode_is_over_at_500_and_nothing_raises():
     env = environment("reach-v3")
     env.reset(LAYOUT)
-    overs = [env.step(np.zeros(4))[2] for _ in range(env.horizon)]
+    overs = [env.step(np.zeros(4)).over for _ in range(env.horizon)]
     assert env.horizon == len(overs) == 500
     assert overs == [False] * 499 + [True]
     env.step(np.zeros(4))  # Meta-World's own `step` raises here.
     env.reset(LAYOUT)
-    assert not env.step(np.zeros(4))[2]
+    assert not env.step(np.zeros(4)).over
 
 
 def test_all_fifty_tasks_have_an_expert():
@@ -181,7 +181,7 @@ def test_teacher_of_reach_takes_the_fingertips_to_the_goal():
         for act in (expert, teacher):
             observation = env.reset(layout)
             for _ in range(120):
-                observation, success, _ = env.step(act(observation))
+                observation, _, success, *_ = env.step(act(observation))
             assert success
             fingertips = env._env.tcp_center
             distances.append(np.linalg.norm(fingertips - observation[-3:]))
@@ -206,7 +206,7 @@ def _acts(task):
 def test_experts_succeed(task):
     expert = SUITE.expert(task)
     results = [run_episode(environment(task), expert, layout) for layout in range(5)]
-    assert all(success for success, _ in results)
+    assert all(played.success for played in results)
 
 
 @pytest.mark.parametrize("task", ["reach-v3", "window-close-v3"])
@@ -243,11 +243,12 @@ def test_layouts_do_not_follow_numpys_global_generator():
 
 def test_task_names():
     assert SUITE.check_task("reach") == SUITE.check_task("reach-v3") == "reach-v3"
-    assert SUITE.spaces("reach") == (39, 4)
+    space = SUITE.space("reach")
+    assert (space.observation_dim, space.action_dim) == (39, 4)
     assert find_task("metaworld/window-close") == (SUITE, "window-close-v3")
 
 
-@pytest.mark.parametrize("method", ["check_task", "make", "expert", "spaces"])
+@pytest.mark.parametrize("method", ["check_task", "make", "expert", "space"])
 def test_unknown_task_is_answered_by_near_names(method):
     with pytest.raises(InputError, match="metaworld/windw-close: no such task.*window-close-v3"):
         getattr(SUITE, method)("windw-close")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.suites.test_gymnasium import fails
 
-from makeanagent.rollouts.scores import record_episode, run_episode
+from makeanagent.rollouts.episodes import record_episode, run_episode
 from makeanagent.suites import find_suite, find_task
 from makeanagent.trajectories import make_prompt
 
@@ -40,7 +40,8 @@ def test_suite_in_a_file(folder):
     assert task == "a/b"
     assert find_task(f"{suite.name}/{task}") == (suite, task)
     assert pickle.loads(pickle.dumps(suite)) == suite
-    assert run_episode(suite.make(task), lambda _: np.zeros(2), 0) == (True, 1)
+    played = run_episode(suite.make(task), lambda _: np.zeros(2), 0)
+    assert (played.success, played.num_steps) == (True, 1)
     assert find_task(f"{path}/Pusher-v5")[1] == "Pusher-v5"
 
 
@@ -51,6 +52,7 @@ def test_suite_in_a_file(folder):
         ("import own_nothing\n", "not importable: ModuleNotFoundError: .*own_nothing"),
         ("def (:\n", "not importable: SyntaxError"),
         ("tasks = ()\n", "defines no `suite`"),
+        ("suite = ['reach']\n", "`suite` is a list; it must be a GymnasiumSuite or another"),
         (
             HEADER + "task = GymnasiumTask(env_id='Reacher-v5', success=lambda o, i: True)\n"
             "suite = GymnasiumSuite((task,))\n",
@@ -91,8 +93,8 @@ def example():
 @pytest.mark.parametrize("task", ["Reacher-v5", "Reacher-mirrored"])
 def test_experts_of_the_example_succeed_and_hold(example, task):
     env, expert = example.make(task), example.expert(task)
-    results = np.array([run_episode(env, expert, layout) for layout in range(200)])
-    assert np.mean(results[:, 0] * (results[:, 1] <= 50)) >= 0.95
+    results = [run_episode(env, expert, layout) for layout in range(200)]
+    assert np.mean([played.success and played.num_steps <= 50 for played in results]) >= 0.95
     holds = []
     for layout in range(40):
         trajectory = record_episode(env, expert, layout)
@@ -103,10 +105,10 @@ def test_experts_of_the_example_succeed_and_hold(example, task):
 
 def test_tasks_of_the_example_differ_in_what_they_ask_for_alone(example):
     one, other = example.tasks()
-    assert example.spaces(one) == example.spaces(other) == (10, 2)
+    assert example.space(one) == example.space(other)
     env, mirrored = example.make(one), example.make(other)
     np.testing.assert_array_equal(env.reset(5), mirrored.reset(5))
-    results = [run_episode(env, example.expert(other), layout)[0] for layout in range(40)]
+    results = [run_episode(env, example.expert(other), layout).success for layout in range(40)]
     assert np.mean(results) < 0.2
 
 

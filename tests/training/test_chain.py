@@ -10,7 +10,9 @@ from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
-from makeanagent.rollouts.scores import add_action_noise, record_episode, score_policies
+from makeanagent.rollouts.actors import add_action_noise
+from makeanagent.rollouts.episodes import record_episode
+from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import find_suite, layouts
 from makeanagent.training.data import load_training_data
 from makeanagent.training.presets import SMOKE
@@ -51,8 +53,10 @@ def silent(step: int, num_steps: int, text: str) -> None:
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Zoo:
     suite = find_suite(SUITE)
-    observation_dim, action_dim = suite.spaces(TASKS[0])
-    spec = PolicySpec(observation_dim=observation_dim, action_dim=action_dim, hidden=(64, 64))
+    space = suite.space(TASKS[0])
+    spec = PolicySpec(
+        observation_dim=space.observation_dim, action_dim=space.action_dim, hidden=(64, 64)
+    )
     folder = tmp_path_factory.mktemp("chain") / "zoo"
     zoo = Zoo.create(folder, SUITE, spec, "distillation", DISTILLATION, 0)
     with open_pool(1) as pool:
@@ -87,9 +91,7 @@ def test_generated_policies_work_on_new_layouts(generator):
         prompts = [record(task, number) for number in range(6)]
         policies = generator.generate(prompts)
         with open_pool(1) as pool:
-            success = score_policies(
-                pool, suite, task, policies.parameters.numpy(), policies.spec, layouts.SCORING[:10]
-            ).success
+            success = score_policies(pool, suite, task, policies, layouts.SCORING[:10]).success
         assert success.mean() > 0.75, task
 
 
@@ -98,9 +100,7 @@ def test_the_prompt_decides_the_task(generator):
     suite = find_suite(SUITE)
     policies = generator.generate([record(TASKS[0], number) for number in range(6)])
     with open_pool(1) as pool:
-        success = score_policies(
-            pool, suite, TASKS[1], policies.parameters.numpy(), policies.spec, layouts.SCORING[:10]
-        ).success
+        success = score_policies(pool, suite, TASKS[1], policies, layouts.SCORING[:10]).success
     assert success.mean() < 0.4
 
 
@@ -119,7 +119,7 @@ def test_several_prompts_take_turns(generator):
     swapped = generator.generate(prompts[::-1], 4, seed=1)
     assert len(policies) == 4
     states = torch.from_numpy(prompts[0].observations)
-    actions, other = policies.act(states), swapped.act(states)
+    actions, other = policies.act_all(states), swapped.act_all(states)
     same_task = (actions[0] - actions[2]).abs().mean()
     other_task = (actions[0] - other[0]).abs().mean()
     assert same_task < other_task

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from makeanagent.rollouts.scores import record_episode
+from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import find_suite
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.scene import Scene, draw_moves, read_scene, translate

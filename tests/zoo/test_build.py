@@ -5,18 +5,18 @@ from functools import partial
 
 import numpy as np
 import pytest
-from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of
+from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of, spec_for
 
 from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.policy import Policy
-from makeanagent.rollouts.scores import run_episode
+from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
 from makeanagent.trajectories.windows import PromptWindow, make_prompt
 from makeanagent.zoo import build as building
-from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
+from makeanagent.zoo.build import build_zoo, find_space, measure_progress
 from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
 from makeanagent.zoo.store import Zoo
 
@@ -76,7 +76,9 @@ def test_scores_and_rollouts_are_those_of_their_policy(tiny_zoo):
     environment = find_suite(SUITE).make(TASKS[0])
     for row in (0, 4, 8):
         policy = Policy(shard.parameters[row], tiny_zoo.spec)
-        scores = [run_episode(environment, policy, layout)[0] for layout in range(10_000, 10_002)]
+        scores = [
+            run_episode(environment, policy, layout).success for layout in range(10_000, 10_002)
+        ]
         assert shard.success[row].tolist() == scores
         rollout = shard.rollouts[row]
         assert np.array_equal(rollout.observations[0], environment.reset(row).astype(np.float32))
@@ -89,7 +91,9 @@ def test_scores_and_rollouts_are_those_of_their_policy(tiny_zoo):
 def test_training_and_scores_meet_on_no_layout(tmp_path, seed):
     suite = RecordedSuite(find_suite(SUITE), [])
     tasks = TASKS[:1]
-    zoo = Zoo.create(tmp_path / "zoo", SUITE, find_spec(suite, tasks), "distillation", TINY, seed)
+    zoo = Zoo.create(
+        tmp_path / "zoo", SUITE, spec_for(find_space(suite, tasks)), "distillation", TINY, seed
+    )
     with open_pool(1) as pool:
         build_zoo(zoo, suite, tasks, TINY, pool, seed=seed)
     played = np.array(suite.played)
@@ -167,7 +171,7 @@ def test_what_cannot_be_built_is_refused(tmp_path):
         build(tmp_path / "zoo", config=replace(TINY, num_runs=0))
     reacher = find_suite(SUITE).task_configs[0]
     other = GymnasiumTask(env_id="Pusher-v5", expert=reacher.expert)
-    with pytest.raises(InputError, match="one policy network"):
-        find_spec(GymnasiumSuite((reacher, other)), ("Reacher-v5", "Pusher-v5"))
+    with pytest.raises(InputError, match="observation_dim 23, but 10 of .* one space"):
+        find_space(GymnasiumSuite((reacher, other)), ("Reacher-v5", "Pusher-v5"))
     with pytest.raises(InputError, match="has no expert"):
-        find_spec(GymnasiumSuite(), ("Reacher-v5",))
+        find_space(GymnasiumSuite(), ("Reacher-v5",))

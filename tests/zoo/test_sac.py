@@ -12,7 +12,7 @@ from tests.tiny_zoo import bytes_of
 from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
 from makeanagent.policies.policy import Policy
-from makeanagent.rollouts.scores import run_episode
+from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.training.data import load_training_data
 from makeanagent.trajectories.trajectory import Trajectory
@@ -86,7 +86,7 @@ def test_rollouts_are_on_the_training_layout_and_scores_on_others(zoo):
         assert np.array_equal(rollout.observations[0], start)
         for step, action in enumerate(rollout.actions):
             assert np.array_equal(policy.act(rollout.observations[step]), action)
-        scores = [run_episode(environment, policy, place)[0] for place in (10_000, 10_001)]
+        scores = [run_episode(environment, policy, place).success for place in (10_000, 10_001)]
         assert shard.success[row].tolist() == scores
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.space import Space
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
 
@@ -89,29 +90,19 @@ def assert_same(found, expected, env_id):
                 assert getattr(ours, field).tobytes() == getattr(theirs, field).tobytes()
 
 
-def test_positions_of_observations_are_kept(tmp_path):
-    assert create(tmp_path / "zoo", positions=(0,)).positions == (0,)
-    assert Zoo.open(tmp_path / "zoo").positions == (0,)
+def test_the_space_is_kept_and_is_a_setting(tmp_path):
+    space = Space(observation_dim=SPEC.observation_dim, action_dim=SPEC.action_dim, positions=(0,))
+    assert create(tmp_path / "zoo", space=space).space == space
+    assert Zoo.open(tmp_path / "zoo").space == space
+    plain = replace(space, positions=())
+    assert create(tmp_path / "plain").space == plain
 
 
-@pytest.mark.parametrize("start", [-1, SPEC.observation_dim - 2])
-def test_positions_must_fit_into_an_observation(tmp_path, start):
-    with pytest.raises(InputError, match=f"metaworld: positions: {start} must be 0 to"):
-        create(tmp_path / "zoo", positions=(start,))
-    assert not (tmp_path / "zoo").exists()
-
-
-def test_a_zoo_from_before_there_were_positions_goes_on_with_them(zoo):
-    edit(zoo.folder / "zoo.json", positions=None)
-    assert create(zoo.folder, positions=(0,)).positions == (0,)
-    assert Zoo.open(zoo.folder).positions == (0,)
-
-
-def test_a_zoo_that_refuses_other_settings_takes_no_positions_from_them(zoo):
-    edit(zoo.folder / "zoo.json", positions=None)
-    with pytest.raises(InputError, match="begun with seed"):
-        create(zoo.folder, seed=99, positions=(0,))
-    assert Zoo.open(zoo.folder).positions == ()
+def test_a_zoo_of_another_space_is_refused(zoo):
+    space = replace(zoo.space, unit=1000.0)
+    with pytest.raises(InputError, match="begun with space"):
+        create(zoo.folder, space=space)
+    assert Zoo.open(zoo.folder).space == zoo.space
 
 
 @SHARED_FOLDER

@@ -46,7 +46,8 @@ def require_widths(what: object, spec: "PolicySpec", suite: "Suite", task: str) 
     Raises:
         InputError: they do not.
     """
-    observation_dim, action_dim = suite.spaces(task)
+    space = suite.space(task)
+    observation_dim, action_dim = space.observation_dim, space.action_dim
     if (spec.observation_dim, spec.action_dim) != (observation_dim, action_dim):
         raise InputError(
             f"{what}: policies map {spec.observation_dim} numbers to {spec.action_dim}, but"

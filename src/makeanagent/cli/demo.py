@@ -65,7 +65,7 @@ class Demo:
             from makeanagent.generator import MakeAnAgent
             from makeanagent.models.guidance import GuidanceConfig
             from makeanagent.parallel import open_pool
-            from makeanagent.rollouts.recordings import record_policies
+            from makeanagent.rollouts.recordings import record_actors
             from makeanagent.suites import find_task
 
             demonstration, env_id = self._find_demonstration()
@@ -97,7 +97,8 @@ class Demo:
             best = result["held_out"]["chosen_policies"][0]
             rows = [*range(self.num), *[best] * len(other_layouts)]
             where = [*[first_layout] * self.num, *other_layouts]
-            episodes = record_policies(pool, suite, task, parameters[rows], spec, where, advance)
+            actors = [policies[row] for row in rows]
+            episodes = record_actors(pool, suite, task, actors, where, advance)
         content = result | {"facts": facts, "provenance": describe_provenance()}
         write_json(self.out / "evaluation.json", content)
         same_layout, chosen = episodes[: self.num], episodes[self.num :]

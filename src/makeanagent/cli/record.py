@@ -28,7 +28,8 @@ class Record:
         from makeanagent.artifacts import require_empty_folder
         from makeanagent.cli.checks import require_absent, require_at_least
         from makeanagent.errors import InputError
-        from makeanagent.rollouts.scores import add_action_noise, record_episode
+        from makeanagent.rollouts.actors import add_action_noise
+        from makeanagent.rollouts.episodes import record_episode
         from makeanagent.suites import find_task, layouts
         from makeanagent.trajectories import PromptWindow
 

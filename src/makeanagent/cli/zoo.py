@@ -61,25 +61,27 @@ class Build:
         from makeanagent.cli.progress import show_progress
         from makeanagent.devices import find_device
         from makeanagent.parallel import open_pool
+        from makeanagent.policies.spec import PolicySpec
         from makeanagent.suites import find_suite
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.trajectories import PromptWindow
-        from makeanagent.zoo.build import build_zoo, find_spec, measure_progress
+        from makeanagent.zoo.build import build_zoo, find_space, measure_progress
         from makeanagent.zoo.store import Zoo
 
         device = find_device(self.device)
         window = PromptWindow(num_steps=self.num_steps)
         suite = find_suite(self.suite)
         tasks = expand_tasks(suite, self.tasks)
+        space = find_space(suite, tasks, need_experts=config.num_demonstrations > 0)
         zoo = Zoo.create(
             self.out,
             self.suite,
-            find_spec(suite, tasks, need_experts=config.num_demonstrations > 0),
+            PolicySpec(observation_dim=space.observation_dim, action_dim=space.action_dim),
             self.recipe,
             config,
             self.seed,
             self.num_steps,
-            suite.positions,
+            space,
         )
         done = measure_progress(zoo, tasks, self.blocks)
         with (

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from makeanagent.evaluation.metrics import summarize
+from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite, layouts
@@ -104,8 +105,10 @@ def evaluate_policies(
     rows = np.arange(len(parameters)) if first_samples is None else first_samples
 
     def score(chosen: np.ndarray, where: np.ndarray | range) -> tuple[np.ndarray, int]:
-        scores = score_policies(pool, suite, task, parameters[chosen], spec, where, on_progress)
-        return scores.success, int(scores.num_steps.sum())
+        scores = score_policies(
+            pool, suite, task, [Policy(v, spec) for v in parameters[chosen]], where, on_progress
+        )
+        return scores.require_success(), int(scores.num_steps.sum())
 
     everyone = np.arange(len(parameters))
     paper, paper_steps = score(everyone, config.paper_range)

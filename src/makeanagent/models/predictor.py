@@ -124,7 +124,7 @@ class SuccessPredictor(nn.Module):
     def fingerprint(self, policies: Tensor) -> Tensor:
         """Actions of policies `[N, P]` on the probes, `[N, K A]`, differentiable in the probes."""
         states = self.probes * self.probe_std + self.probe_mean
-        return PolicyBatch(policies.to(states.dtype), self.spec).act(states).flatten(1)
+        return PolicyBatch(policies.to(states.dtype), self.spec).act_all(states).flatten(1)
 
     def score(
         self, fingerprints: Tensor, condition: Tensor, evidence: Tensor, group: Tensor | None = None

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import overload
+from typing import TypeVar, overload
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
     "tanh": torch.tanh_,
 }
+
+Rows = TypeVar("Rows", Tensor, np.ndarray)
 
 
 class PolicyBatch:
@@ -105,23 +108,74 @@ class PolicyBatch:
             x = _ACTIVATIONS[activation](_apply(layers[f"linear{index + 1}"], x))
         return x
 
+    def reset(self, num_worlds: int) -> None:
+        """Policies remember nothing: with this and `act` they are an actor of N times B worlds."""
+
     def act(
         self,
-        observations: Tensor,
+        observations: Rows,
         *,
         deterministic: bool = True,
         generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Actions of every policy on its own observations, `[N, B, O] -> [N, B, A]`.
+    ) -> Rows:
+        """Actions of every policy on its own observations.
 
         Args:
-            observations: `[N, B, O]`, or `[B, O]` for the same observations to all policies.
+            observations: `[N, B, O]`, B for each policy; or `[N * B, O]`, the first B for the first
+                policy. Torch or numpy.
             deterministic: the mean action; otherwise a sample of the Gaussian before squashing
                 (the mean all the same where the spec has no log-std head).
             generator: source of the samples' noise.
+
+        Returns:
+            `[N, B, A]`, or `[N * B, A]`; numpy where the observations are.
+
+        Raises:
+            InputError: the observations cannot be shared out among the policies.
         """
-        if observations.ndim == 2:
-            observations = observations.expand(len(self), -1, -1)
+        if isinstance(observations, np.ndarray):
+            with torch.no_grad():
+                states = torch.from_numpy(np.array(observations, np.float32))
+                action = self.act(states, deterministic=deterministic, generator=generator)
+            return action.cpu().numpy()
+        shape, width = observations.shape, self.spec.observation_dim
+        rows = shape[0] == len(self) if len(shape) == 3 else not shape[0] % len(self)
+        if len(shape) not in (2, 3) or not rows or shape[-1] != width:
+            raise InputError(
+                f"observations: shape {tuple(shape)}, expected [N, B, {width}] or [N * B, {width}]"
+                f" with N = {len(self)} policies; `act_all` gives all of them the same"
+            )
+        action = self._act(observations.reshape(len(self), -1, width), deterministic, generator)
+        return action.reshape(*shape[:-1], -1)
+
+    def act_all(
+        self,
+        observations: Rows,
+        *,
+        deterministic: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> Rows:
+        """Actions of every policy on the same observations, `[B, O] -> [N, B, A]`.
+
+        Arguments are those of `act`.
+
+        Raises:
+            InputError: the observations have another shape.
+        """
+        if observations.ndim != 2 or observations.shape[1] != self.spec.observation_dim:
+            raise InputError(
+                f"observations: shape {tuple(observations.shape)}, expected"
+                f" [B, {self.spec.observation_dim}]"
+            )
+        if isinstance(observations, np.ndarray):
+            shared = np.broadcast_to(observations, (len(self), *observations.shape))
+            return self.act(shared, deterministic=deterministic, generator=generator)
+        return self._act(observations.expand(len(self), -1, -1), deterministic, generator)
+
+    def _act(
+        self, observations: Tensor, deterministic: bool, generator: torch.Generator | None
+    ) -> Tensor:
+        """Actions `[N, B, A]` on `[N, B, O]`."""
         if deterministic:
             layers = self._layers()
             action, log_std = _apply(layers["mean"], self._features(layers, observations)), None

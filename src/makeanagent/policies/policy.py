@@ -50,6 +50,13 @@ class Policy:
             x = _ACTIVATIONS[activation](x @ weight + bias)
         return x
 
+    def __reduce__(self) -> tuple[type["Policy"], tuple[np.ndarray, PolicySpec]]:
+        """Worker processes are sent the parameters alone, and copy them as they like."""
+        return Policy, (self.parameters, self.spec)
+
+    def reset(self, num_worlds: int) -> None:
+        """A policy remembers nothing: with this and `act` it is an actor of any worlds."""
+
     def act(
         self,
         observation: np.ndarray,

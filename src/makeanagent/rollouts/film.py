@@ -18,6 +18,7 @@ from textwrap import shorten
 import numpy as np
 
 from makeanagent.errors import InputError
+from makeanagent.rollouts.episodes import play
 from makeanagent.suites import Suite
 
 HOW_TO_RENDER = (
@@ -96,12 +97,12 @@ def _replay(
     """Frames `[F, H, W, 3]` of an episode, before its first action and after each of `steps`."""
     environment = suite.make(task, render=True)
     environment.reset(layout)
-    frames = []
-    for step in range(len(actions) + 1):
-        if step in steps:
+    frames = [np.array(environment.render())]
+    again = iter(actions)
+    episode = play(environment, lambda _: next(again), layout, len(actions))
+    for number, _ in enumerate(episode, start=1):
+        if number in steps:
             frames.append(np.array(environment.render()))
-        if step < len(actions):
-            environment.step(actions[step])
     return np.array(frames)
 
 

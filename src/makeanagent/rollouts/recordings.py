@@ -1,4 +1,4 @@
-"""Whole episodes of policies, kept for pictures."""
+"""Whole episodes of actors, kept for pictures."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -7,47 +7,41 @@ from typing import Any
 import numpy as np
 
 from makeanagent.parallel import run_jobs
-from makeanagent.policies.policy import Policy
-from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.scores import open_environment, record_episode
+from makeanagent.rollouts.actors import Actor
+from makeanagent.rollouts.episodes import as_function, open_environment, record_episode
 from makeanagent.suites import Suite
 from makeanagent.trajectories.trajectory import Trajectory
 
 
-def record_policies(
+def record_actors(
     pool: Executor,
     suite: Suite,
     task: str,
-    parameters: np.ndarray,
-    spec: PolicySpec,
+    actors: Sequence[Actor],
     layouts: Sequence[int] | np.ndarray,
     on_progress: Callable[[int], Any] | None = None,
 ) -> list[Trajectory]:
-    """One episode a policy, until shortly after its first success.
+    """One episode an actor, until shortly after its first success.
 
     Args:
         pool: worker processes.
         suite: the environments.
         task: the task's full name.
-        parameters: float32 `[N, P]`.
-        spec: the policies' layers.
-        layouts: layout of each policy, `[N]`.
+        actors: N of them.
+        layouts: layout of each, `[N]`.
         on_progress: called with a number of finished episodes whenever some are.
     """
     jobs = [
-        (suite, task, vector, spec, int(layout))
-        for vector, layout in zip(parameters, layouts, strict=True)
+        (suite, task, actor, int(layout)) for actor, layout in zip(actors, layouts, strict=True)
     ]
     report = on_progress or (lambda count: None)
     return run_jobs(pool, _record, jobs, lambda *_: report(1))
 
 
-def _record(
-    suite: Suite, task: str, vector: np.ndarray, spec: PolicySpec, layout: int
-) -> Trajectory:
+def _record(suite: Suite, task: str, actor: Actor, layout: int) -> Trajectory:
     return record_episode(
         open_environment(suite, task),
-        Policy(vector, spec),
+        as_function(actor),
         layout,
         min_steps=1,
         env_id=f"{suite.name}/{task}",

@@ -1,18 +1,18 @@
-"""Episodes: one controller on one layout, and many policies on many layouts over processes."""
+"""What many actors achieve on many layouts, spread over processes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from makeanagent.errors import InputError
 from makeanagent.parallel import run_jobs
-from makeanagent.policies.policy import Policy
-from makeanagent.policies.spec import PolicySpec
-from makeanagent.suites import Act, Environment, Suite
-from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.rollouts.actors import Actor, Actors, join_actors
+from makeanagent.rollouts.batched import open_batch, run_batch
+from makeanagent.rollouts.episodes import as_function, open_environment, run_episode
+from makeanagent.suites import Suite
 
 _JOB_ROLLOUTS = 64
 """Rollouts in one job: long enough to hide the hand-over, short enough to balance two workers."""
@@ -20,133 +20,135 @@ _JOB_ROLLOUTS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutScores:
-    """What N policies achieved on L layouts."""
+    """What N actors achieved on L layouts; each rollout stops at its first success."""
 
-    success: np.ndarray
-    "bool `[N, L]`: success at any step within the horizon."
+    success: np.ndarray | None
+    "bool `[N, L]`: success at any step within the horizon; None where the task has no such signal."
+    returns: np.ndarray
+    "float64 `[N, L]`: undiscounted sums of rewards."
     num_steps: np.ndarray
     "int `[N, L]`: environment steps until success or the end."
+    layouts: np.ndarray
+    "int `[N, L]`: where each rollout was played."
+
+    def require_success(self) -> np.ndarray:
+        """Success, bool `[N, L]`, of a task that has such a signal.
+
+        Raises:
+            InputError: it has none.
+        """
+        if self.success is None:
+            raise InputError("rollouts: the task has no success signal; its returns are its score")
+        return self.success
 
 
-def run_episode(environment: Environment, act: Act, layout: int) -> tuple[bool, int]:
-    """Play until the first success or the episode's end; return success and steps taken."""
-    observation = environment.reset(layout)
-    for step in range(1, environment.horizon + 1):
-        observation, success, over = environment.step(act(observation))
-        if success or over:
-            return success, step
-    return False, environment.horizon
+class Request(NamedTuple):
+    """Actors, and the layouts that they are to play."""
+
+    actors: Actors
+    layouts: Sequence[int] | np.ndarray
+    "Layout numbers: `[L]` for all actors alike, or `[N, L]`."
 
 
-def record_episode(
-    environment: Environment,
-    act: Act,
-    layout: int,
-    *,
-    min_steps: int = 60,
-    steps_after_success: int = 3,
-    max_steps: int | None = None,
-    env_id: str | None = None,
-    source: str | None = None,
-) -> Trajectory:
-    """Play an episode and keep it, for long enough that a prompt can be cut out of it.
+class _Block(NamedTuple):
+    """Rows `[n, l]` of scores; `None` for success where there is no such signal."""
 
-    Args:
-        environment: the simulator.
-        act: the controller.
-        layout: where to start.
-        min_steps: the episode goes on for at least as many steps, success or not.
-        steps_after_success: steps kept after the first success.
-        max_steps: steps at most, where that is less than the horizon.
-        env_id: noted in the trajectory.
-        source: noted in the trajectory.
-    """
-    observation = environment.reset(layout)
-    observations, actions, successes = [observation], list[np.ndarray](), list[bool]()
-    end = min(environment.horizon, max_steps or environment.horizon)
-    while len(actions) < end:
-        action = np.asarray(act(observation), np.float32)
-        observation, success, over = environment.step(action)
-        observations.append(observation)
-        actions.append(action)
-        successes.append(success)
-        if success and successes.count(True) == 1:
-            end = min(end, max(min_steps, len(actions) + steps_after_success))
-        if over:
-            break
-    return Trajectory(
-        observations=np.array(observations),
-        actions=np.array(actions),
-        success=np.array(successes),
-        env_id=env_id,
-        source=source,
-    )
-
-
-def add_action_noise(act: Act, scale: float, rng: np.random.Generator) -> Act:
-    """A controller whose actions carry Gaussian noise of standard deviation `scale`."""
-
-    def noisy(observation: np.ndarray) -> np.ndarray:
-        action = act(observation)
-        return np.clip(action + scale * rng.standard_normal(np.shape(action)), -1.0, 1.0)
-
-    return noisy
-
-
-# Not many, since simulators are large, and since a suite may hash by identity: each job's copy is
-# new. But enough for populations of ten tasks, whose jobs go round among them.
-@lru_cache(maxsize=12)
-def open_environment(suite: Suite, task: str) -> Environment:
-    """A worker's simulator of a task: building one costs as much as many episodes."""
-    return suite.make(task)
-
-
-def _score_block(
-    suite: Suite, task: str, parameters: np.ndarray, spec: PolicySpec, layouts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Success and steps `[n, l]` of policies `[n, P]` on layouts `[n, l]`."""
-    environment = open_environment(suite, task)
-    policies = [Policy(vector, spec) for vector in parameters]
-    success = np.zeros(layouts.shape, bool)
-    num_steps = np.zeros(layouts.shape, int)
-    for row, policy in enumerate(policies):
-        for column, layout in enumerate(layouts[row]):
-            success[row, column], num_steps[row, column] = run_episode(
-                environment, policy, int(layout)
-            )
-    return success, num_steps
+    success: np.ndarray | None
+    returns: np.ndarray
+    num_steps: np.ndarray
+    layouts: np.ndarray
 
 
 def score_policies(
     pool: Executor,
     suite: Suite,
     task: str,
-    parameters: np.ndarray,
-    spec: PolicySpec,
+    actors: Actors,
     layouts: Sequence[int] | np.ndarray,
     on_progress: Callable[[int], Any] | None = None,
 ) -> RolloutScores:
-    """Run deterministic policies on layouts; each rollout stops at its first success.
+    """Play each actor on layouts, until success or the end.
 
     Args:
         pool: worker processes, from `open_pool`.
         suite: the environments.
         task: the task's full name.
-        parameters: float32 `[N, P]`.
-        spec: the policies' layers.
-        layouts: layout numbers: `[L]` for all policies alike, or `[N, L]`.
+        actors: N of them: a `PolicyBatch`, whose policies act deterministically, or a list.
+        layouts: layout numbers: `[L]` for all actors alike, or `[N, L]`.
         on_progress: called with a number of finished rollouts whenever some are.
     """
-    layouts = np.broadcast_to(np.asarray(layouts), (len(parameters), np.shape(layouts)[-1]))
-    rows = max(1, _JOB_ROLLOUTS // max(layouts.shape[1], 1))
-    blocks = [slice(start, start + rows) for start in range(0, len(parameters), rows)]
-    jobs = [(suite, task, parameters[block], spec, layouts[block]) for block in blocks]
+    return score_requests(pool, suite, task, [Request(actors, layouts)], on_progress)[0]
+
+
+def score_requests(
+    pool: Executor,
+    suite: Suite,
+    task: str,
+    requests: Sequence[Request],
+    on_progress: Callable[[int], Any] | None = None,
+) -> list[RolloutScores]:
+    """As `score_policies` for several requests at once: none waits for another's last job."""
+    jobs: list[tuple[Suite, str, list[Actor], np.ndarray]] = []
+    grids, owners = [], list[int]()
+    for number, (actors, layouts) in enumerate(requests):
+        grid = np.broadcast_to(np.asarray(layouts, int), (len(actors), np.shape(layouts)[-1]))
+        grids.append(grid)
+        each = list(actors)
+        rows = max(1, _JOB_ROLLOUTS // max(grid.shape[1], 1))
+        for start in range(0, len(each), rows):
+            jobs.append((suite, task, each[start : start + rows], grid[start : start + rows]))
+            owners.append(number)
     report = on_progress or (lambda count: None)
-    results = run_jobs(pool, _score_block, jobs, lambda _, result: report(result[0].size))
-    if not results:
-        empty = np.zeros(layouts.shape, int)
-        return RolloutScores(success=empty.astype(bool), num_steps=empty)
+    blocks = run_jobs(pool, _score_block, jobs, lambda _, block: report(block.layouts.size))
+    return [
+        _join([block for block, owner in zip(blocks, owners, strict=True) if owner == number], grid)
+        for number, grid in enumerate(grids)
+    ]
+
+
+def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarray) -> _Block:
+    """Scores of actors on layouts `[n, l]`."""
+    worlds = open_batch(suite, task)
+    if worlds is not None:
+        outcome = run_batch(worlds, join_actors(actors), layouts.ravel())
+        success = None if outcome.success is None else outcome.success.reshape(layouts.shape)
+        returns, num_steps = (
+            each.reshape(layouts.shape) for each in (outcome.total_reward, outcome.num_steps)
+        )
+        return _Block(success, returns, num_steps, layouts)
+    environment = open_environment(suite, task)
+    outcomes = [
+        [run_episode(environment, as_function(actor), int(layout)) for layout in row]
+        for actor, row in zip(actors, layouts, strict=True)
+    ]
+    flat = [outcome for row in outcomes for outcome in row]
+    has_signal = all(outcome.success is not None for outcome in flat)
+
+    def gather(name: str) -> np.ndarray:
+        return np.array([getattr(outcome, name) for outcome in flat]).reshape(layouts.shape)
+
+    return _Block(
+        gather("success").astype(bool) if has_signal else None,
+        gather("total_reward").astype(float),
+        gather("num_steps").astype(int),
+        layouts,
+    )
+
+
+def _join(blocks: Sequence[_Block], grid: np.ndarray) -> RolloutScores:
+    """The blocks of one request below each other; of no actors, empty scores."""
+    if not blocks:
+        empty = np.zeros(grid.shape)
+        return RolloutScores(
+            success=empty.astype(bool),
+            returns=empty,
+            num_steps=empty.astype(int),
+            layouts=grid.astype(int),
+        )
+    success = [block.success for block in blocks if block.success is not None]
     return RolloutScores(
-        success=np.concatenate([result[0] for result in results]),
-        num_steps=np.concatenate([result[1] for result in results]),
+        success=np.concatenate(success) if len(success) == len(blocks) else None,
+        returns=np.concatenate([block.returns for block in blocks]),
+        num_steps=np.concatenate([block.num_steps for block in blocks]),
+        layouts=np.concatenate([block.layouts for block in blocks]),
     )

@@ -14,14 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
 from makeanagent.errors import InputError
-from makeanagent.suites.suite import Act
+from makeanagent.suites.suite import Act, Step, Suite
+from makeanagent.trajectories.space import Space
 
 Success = Callable[[np.ndarray, dict[str, Any]], bool]
 """Whether the task stands solved, by an observation `[O]` and the step's `info`."""
@@ -39,8 +40,9 @@ class GymnasiumTask:
     "Id that Gymnasium has registered, such as `Reacher-v5`."
     name: str = ""
     "The task's name, by default `env_id`; two tasks may share an environment."
-    success: Success | None = None
-    "By default the step's `info['success']` or `info['is_success']`."
+    success: Success | Literal[False] | None = None
+    """By default the step's `info['success']` or `info['is_success']`; False where the task has no
+    such signal and is judged by its return."""
     expert: Act | str | None = None
     "A controller in the environment's own units, or the path of a Stable-Baselines3 `.zip`."
     horizon: int | None = None
@@ -68,7 +70,7 @@ class GymnasiumTask:
 
 
 @dataclass(frozen=True)
-class GymnasiumSuite:
+class GymnasiumSuite(Suite):
     """Tasks of Gymnasium: the configured ones, and with defaults any other that is registered."""
 
     task_configs: tuple[GymnasiumTask, ...] = ()
@@ -77,6 +79,8 @@ class GymnasiumSuite:
     positions: tuple[int, ...] = ()
     """Where in an observation positions begin, x, y and z each, if moving all of them alike along x
     and y leaves the right action as it is: generation then makes more of a demonstration."""
+    unit: float = 1.0
+    "One metre in the numbers of a position."
 
     def __post_init__(self) -> None:
         """Check that names differ."""
@@ -109,10 +113,26 @@ class GymnasiumSuite:
             hint = f"there are {', '.join(near)}" if near else _one_line(error)
             raise InputError(f"{self.name}/{task}: no such task; {hint}") from None
 
-    def spaces(self, task: str) -> tuple[int, int]:
-        """Observation and action width of a task."""
+    def space(self, task: str) -> Space:
+        """What a task's observations and actions are.
+
+        Raises:
+            InputError: its spaces do not serve, or a position does not fit into an observation.
+        """
         observations, actions = _find_boxes(self._config(task))
-        return observations.shape[0], actions.shape[0]
+        is_plain = (actions.low == -1).all() and (actions.high == 1).all()
+        low, high = ((), ()) if is_plain else (actions.low.tolist(), actions.high.tolist())
+        try:
+            return Space(
+                observation_dim=observations.shape[0],
+                action_dim=actions.shape[0],
+                action_low=low,
+                action_high=high,
+                positions=self.positions,
+                unit=self.unit,
+            )
+        except InputError as error:
+            raise InputError(f"{self.name}/{task}: {error}") from None
 
     def make(self, task: str, *, render: bool = False) -> "GymnasiumEnvironment":
         """Build the simulator of a task.
@@ -169,7 +189,6 @@ class GymnasiumEnvironment:
 
     def __init__(self, config: GymnasiumTask, *, render: bool = False) -> None:
         self._env, self._config = _make(config, render=render), config
-        self.reward, self.terminated = 0.0, False
         try:
             assert self._env.spec is not None
             horizon = self._env.spec.max_episode_steps
@@ -191,8 +210,8 @@ class GymnasiumEnvironment:
         # Copies, here and below: some environments return the same buffer every time.
         return np.array(observation, np.float64)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-        """Act, and return the observation float64 `[O]`, success now, and whether it is over.
+    def step(self, action: np.ndarray) -> Step:
+        """Act; the observation is float64 `[O]`.
 
         Args:
             action: `[A]`, clipped to [-1, 1] and scaled to the environment's bounds.
@@ -204,11 +223,17 @@ class GymnasiumEnvironment:
         observation, reward, terminated, truncated, info = self._env.step(
             action.astype(self._actions.dtype)
         )
-        self.reward, self.terminated = float(reward), bool(terminated)
-        over = bool(terminated or truncated)
-        return np.array(observation, np.float64), self._is_success(observation, info), over
+        return Step(
+            np.array(observation, np.float64),
+            float(reward),
+            self._is_success(observation, info),
+            terminated=bool(terminated),
+            over=bool(terminated or truncated),
+        )
 
-    def _is_success(self, observation: np.ndarray, info: dict[str, Any]) -> bool:
+    def _is_success(self, observation: np.ndarray, info: dict[str, Any]) -> bool | None:
+        if self._config.success is False:
+            return None
         if self._config.success is not None:
             return bool(self._config.success(observation, info))
         for key in _SUCCESS_KEYS:

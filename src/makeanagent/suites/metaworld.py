@@ -23,12 +23,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from makeanagent.errors import InputError
-from makeanagent.suites.suite import Act
+from makeanagent.suites.suite import Act, Step, Suite
+from makeanagent.trajectories.space import Space
 
 LAYOUTS_PER_SEED = 50
 """Meta-World draws its tasks fifty at a time from one seed."""
-OBSERVATION_DIM = 39
-ACTION_DIM = 4
 _CACHED_LAYOUTS = 512
 _EXPERT_NAMES = {"peg-insert-side-v3": "SawyerPegInsertionSideV3Policy"}
 _FINGERTIPS_BELOW = 0.045
@@ -61,13 +60,20 @@ UNSEEN_TASKS = (
 """The nine downstream tasks (paper, appendix B.1)."""
 
 
+_SPACE = Space(
+    observation_dim=39,
+    action_dim=4,
+    # Hand and two objects, the same a step before, and the goal; walls and table are not observed.
+    positions=(0, 4, 11, 18, 22, 29, 36),
+)
+"""Of all fifty tasks: 18 numbers now and a step before, and the goal; in metres."""
+
+
 @dataclass(frozen=True)
-class MetaWorldSuite:
+class MetaWorldSuite(Suite):
     """Meta-World's fifty tasks."""
 
     name: ClassVar[str] = "metaworld"
-    positions: ClassVar[tuple[int, ...]] = (0, 4, 11, 18, 22, 29, 36)
-    "Hand and two objects, the same a step before, and the goal; walls and table are not observed."
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -95,10 +101,10 @@ class MetaWorldSuite:
             raise InputError(f"metaworld/{task}: no such task; there are {', '.join(near)}")
         return name
 
-    def spaces(self, task: str) -> tuple[int, int]:
-        """Observation and action width, 39 and 4 for every task."""
+    def space(self, task: str) -> Space:
+        """39 observations and 4 actions, in metres, for every task."""
         self.check_task(task)
-        return OBSERVATION_DIM, ACTION_DIM
+        return _SPACE
 
     def make(self, task: str, *, render: bool = False) -> "MetaWorldEnvironment":
         """Build the simulator of a task."""
@@ -186,14 +192,11 @@ class MetaWorldEnvironment:
         render: whether `render` will be called; it then needs an OpenGL library.
     """
 
-    terminated = False
-    "Episodes of Meta-World end by their horizon alone."
-
     def __init__(self, task: str, *, render: bool = False) -> None:
         import mujoco
         from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
-        self.task, self.reward = task, 0.0
+        self.task = task
         self._env = ALL_V3_ENVIRONMENTS[task](
             render_mode="rgb_array" if render else None, camera_name="corner" if render else None
         )
@@ -253,8 +256,8 @@ class MetaWorldEnvironment:
 
         return restore
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-        """Act, and return the observation float64 `[39]`, success now, and whether it is over.
+    def step(self, action: np.ndarray) -> Step:
+        """Act; the observation is float64 `[39]`, and only the horizon ends an episode.
 
         The very numbers of Meta-World's own `step`, by a shorter way: half of the original's time
         goes into assembling observations.
@@ -277,8 +280,14 @@ class MetaWorldEnvironment:
         observation = np.concatenate([current, env._prev_obs, env._get_pos_goal()])
         env._prev_obs = current
         np.clip(observation, self._low, self._high, out=observation)
-        self.reward, info = env.evaluate_state(observation, action)
-        return observation, bool(info["success"]), env.curr_path_length >= self.horizon
+        reward, info = env.evaluate_state(observation, action)
+        return Step(
+            observation,
+            float(reward),
+            bool(info["success"]),
+            terminated=False,
+            over=env.curr_path_length >= self.horizon,
+        )
 
     def step_physics(self) -> None:
         """Advance MuJoCo alone by one step of the environment: the ceiling for benchmarks."""

@@ -10,11 +10,16 @@ from pathlib import Path
 from makeanagent.errors import InputError
 from makeanagent.suites.suite import Suite
 
+_SUITES = {
+    "metaworld": "metaworld:MetaWorldSuite",
+    "gymnasium": "gymnasium:GymnasiumSuite",
+}
+"""Module and class of each suite of the package, imported when it is asked for."""
 _ENV_ID = re.compile(r"(?P<suite>.+?\.py|[^/]+)/(?P<task>.+)")
 
 
 def find_suite(name: str) -> Suite:
-    """The suite called `name`: `metaworld`, `gymnasium`, or a Python file that defines `suite`.
+    """The suite called `name`: one of the package's, or a Python file that defines `suite`.
 
     A file is imported as a module, with its folder on `sys.path`: worker processes started after
     that find its functions too.
@@ -22,18 +27,14 @@ def find_suite(name: str) -> Suite:
     Raises:
         InputError: there is no such suite.
     """
-    if name == "metaworld":
-        from makeanagent.suites.metaworld import MetaWorldSuite
-
-        return MetaWorldSuite()
-    if name == "gymnasium":
-        from makeanagent.suites.gymnasium import GymnasiumSuite
-
-        return GymnasiumSuite()
+    if name in _SUITES:
+        module, _, kind = _SUITES[name].partition(":")
+        suite: Suite = getattr(importlib.import_module(f"makeanagent.suites.{module}"), kind)()
+        return suite
     if name.endswith(".py"):
         return _import_suite(name)
     raise InputError(
-        f"{name}: no such suite; there are metaworld, gymnasium"
+        f"{name}: no such suite; there are {', '.join(_SUITES)}"
         " and Python files that define `suite`, as my_suite.py"
     )
 
@@ -72,6 +73,11 @@ def _import_suite(name: str) -> Suite:
     suite = getattr(module, "suite", None)
     if suite is None:
         raise InputError(f"{name}: defines no `suite`, such as `suite = GymnasiumSuite(...)`")
+    if not isinstance(suite, Suite):
+        raise InputError(
+            f"{name}: `suite` is a {type(suite).__name__}; it must be a GymnasiumSuite or another"
+            " subclass of makeanagent.suites.Suite"
+        )
     from makeanagent.suites.gymnasium import GymnasiumSuite
 
     if isinstance(suite, GymnasiumSuite):

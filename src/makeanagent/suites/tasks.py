@@ -15,9 +15,7 @@ def expand_tasks(suite: Suite, names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InputError: there is no such task, or none at all.
     """
-    groups = dict(getattr(suite, "groups", None) or {"seen": suite.tasks()}) | {
-        "all": suite.tasks()
-    }
+    groups = (suite.groups or {"seen": suite.tasks()}) | {"all": suite.tasks()}
     tasks: list[str] = []
     for name in names:
         tasks += groups[name] if name in groups else [suite.check_task(name)]

@@ -156,7 +156,7 @@ def _play(
     policies = generator.generate(prompts, count, guidance=GuidanceConfig())
     where = layouts.VALIDATION[: config.num_layouts]
     parameters = policies.parameters.cpu().numpy()
-    success = score_policies(pool, suite, task, parameters, policies.spec, where).success
+    success = score_policies(pool, suite, task, policies, where).require_success()
     return {
         "parameters": parameters.astype(np.float16),
         "prompt": np.arange(count) % len(prompts),

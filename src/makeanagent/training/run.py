@@ -216,7 +216,7 @@ class TrainingRun:
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,
-                positions=self.zoo.positions,
+                space=self.zoo.space,
             ),
             autoencoder=self.load_autoencoder(),
             embedding=self.load_behavior(),

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from makeanagent.artifacts import read_tensors
 from makeanagent.errors import InputError
 from makeanagent.parallel import count_cpus
 from makeanagent.policies.policy import Policy
-from makeanagent.policies.spec import PolicySpec
 from makeanagent.rl.sac.config import SACConfig
-from makeanagent.rollouts.scores import record_episode, run_episode
+from makeanagent.rollouts.episodes import record_episode, run_episode
 from makeanagent.suites import Suite, layouts
 from makeanagent.trajectories.packing import unpack_trajectories
+from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import PromptWindow
 from makeanagent.zoo.plan import ShardPlan, progress_path, read_progress
@@ -37,24 +38,25 @@ _POLL_SECONDS = 2.0
 """Time between two looks at how far training jobs are."""
 
 
-def find_spec(suite: Suite, tasks: Sequence[str], *, need_experts: bool = True) -> PolicySpec:
-    """The actor that fits all tasks.
+def find_space(suite: Suite, tasks: Sequence[str], *, need_experts: bool = True) -> Space:
+    """The space that all tasks have.
 
     Raises:
         InputError: tasks differ in their spaces, or one has no expert where one is needed.
     """
-    spaces = {task: suite.spaces(task) for task in tasks}
-    for task, (observation_dim, action_dim) in spaces.items():
-        if (observation_dim, action_dim) != spaces[tasks[0]]:
-            raise InputError(
-                f"{suite.name}/{task}: {observation_dim} observations and {action_dim} actions, but"
-                f" {tasks[0]} has {spaces[tasks[0]][0]} and {spaces[tasks[0]][1]};"
-                " tasks of one zoo have one policy network"
-            )
+    space = suite.space(tasks[0])
+    for task in tasks:
+        own = suite.space(task)
+        for field in fields(Space):
+            found, expected = getattr(own, field.name), getattr(space, field.name)
+            if found != expected:
+                raise InputError(
+                    f"{suite.name}/{task}: {field.name} {found}, but {expected} of {tasks[0]};"
+                    " tasks of one zoo have one space"
+                )
         if need_experts:
             suite.expert(task)
-    observation_dim, action_dim = spaces[tasks[0]]
-    return PolicySpec(observation_dim=observation_dim, action_dim=action_dim)
+    return space
 
 
 def measure_progress(zoo: Zoo, tasks: Sequence[str], num_blocks: int = 1) -> float:
@@ -220,7 +222,9 @@ def _score_shard_part(plan: ShardPlan, part: int) -> tuple[np.ndarray, list[Traj
     with closing(plan.suite.make(plan.task)) as environment:
         for index in range(part, len(parameters), _SCORE_JOBS):
             policy = Policy(parameters[index], plan.spec)
-            success.append([run_episode(environment, policy, place)[0] for place in score_layouts])
+            success.append(
+                [bool(run_episode(environment, policy, place).success) for place in score_layouts]
+            )
             if "rollouts.lengths" not in arrays:
                 rollout = record_episode(
                     environment,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.scores import add_action_noise, record_episode, run_episode
+from makeanagent.rollouts.actors import add_action_noise
+from makeanagent.rollouts.episodes import record_episode, run_episode
 from makeanagent.suites import Act, Environment, Suite, layouts
 from makeanagent.trajectories.trajectory import Trajectory
 
@@ -15,7 +16,7 @@ _EXPERT_LAYOUTS = layouts.ZOO_SCORES[50:70]
 
 def measure_expert(environment: Environment, expert: Act) -> float:
     """Success rate of the undisturbed expert on twenty layouts."""
-    played = [run_episode(environment, expert, layout)[0] for layout in _EXPERT_LAYOUTS]
+    played = [bool(run_episode(environment, expert, layout).success) for layout in _EXPERT_LAYOUTS]
     return float(np.mean(played))
 
 

@@ -7,7 +7,7 @@ The JSON is written last: a shard without it does not count. `docs/formats.md` h
 
 import dataclasses
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from makeanagent.artifacts import (
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories.packing import pack_trajectories, unpack_trajectories
+from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 
 SCHEMA_VERSION = 1
@@ -103,7 +104,7 @@ class Zoo:
         self.header = header
         self.suite: str = header["suite"]
         self.spec = PolicySpec.from_dict(header["spec"])
-        self.positions = tuple(header.get("positions", ()))
+        self.space = Space.from_dict(header["space"])
 
     @classmethod
     def open(cls, folder: str | Path) -> "Zoo":
@@ -119,7 +120,7 @@ class Zoo:
         if not isinstance(header, dict):
             raise InputError(f"{path}: not a zoo's header")
         check_schema(path, header.get("schema_version"), SCHEMA_VERSION)
-        for field in ("suite", "spec", "recipe"):
+        for field in ("suite", "space", "spec", "recipe"):
             if field not in header:
                 raise InputError(f"{path}: field '{field}' is missing")
         try:
@@ -137,7 +138,7 @@ class Zoo:
         config: object,
         seed: int,
         num_steps: int = 60,
-        positions: Sequence[int] = (),
+        space: Space | None = None,
     ) -> "Zoo":
         """Begin a zoo, or go on with one that was begun with the same settings.
 
@@ -151,18 +152,12 @@ class Zoo:
             config: the recipe's settings, a dataclass.
             seed: of everything.
             num_steps: steps that each stored trajectory has at least.
-            positions: where in an observation positions begin (`Suite.positions`).
+            space: what observations and actions are; by default nothing but the spec's widths.
 
         Raises:
-            InputError: `folder` holds a zoo of other settings, or other files, or a position does
-                not fit into an observation.
+            InputError: `folder` holds a zoo of other settings, or other files.
         """
-        for start in positions:
-            if not 0 <= start <= spec.observation_dim - 3:
-                raise InputError(
-                    f"{suite}: positions: {start} must be 0 to {spec.observation_dim - 3}, as"
-                    f" observations hold {spec.observation_dim} numbers and a position three"
-                )
+        space = space or Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
         header = {
             "schema_version": SCHEMA_VERSION,
             "suite": suite,
@@ -171,7 +166,7 @@ class Zoo:
             "config": as_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
             "seed": seed,
             "num_steps": num_steps,
-            "positions": list(positions),
+            "space": space.to_dict(),
         }
         if not (folder / "zoo.json").is_file():
             require_empty_folder(folder)
@@ -180,8 +175,7 @@ class Zoo:
             return cls(folder, header)
         zoo = cls.open(folder)
         for field, value in header.items():
-            # Zoos from before there were positions may go on.
-            if zoo.header.get(field, value) == value:
+            if zoo.header.get(field) == value:
                 continue
             unfinished = (*folder.glob(".*.partial"), *folder.glob(".*.training"))
             if zoo.shard_names() or unfinished:
@@ -192,11 +186,6 @@ class Zoo:
             with zoo.adding():
                 write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
             return cls(folder, header)
-        if "positions" not in zoo.header:
-            # They describe observations, and bear on no policy.
-            with zoo.adding():
-                write_json(folder / "zoo.json", zoo.header | {"positions": list(positions)})
-            zoo = cls.open(folder)
         return zoo
 
     def shard_names(self) -> list[str]:

@@ -67,7 +67,7 @@ def play(parameters, task, trajectory):
         assert np.array_equal(observation.astype(np.float32), trajectory.observations[row])
         action = policy.act(observation)
         assert np.array_equal(action, expected)
-        observation, success, _ = environment.step(action)
+        observation, _, success, *_ = environment.step(action)
         assert success == trajectory.success[row]
 
 

@@ -8,7 +8,8 @@ from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rl.sac.config import SACConfig
 from makeanagent.rl.sac.replay_buffer import make_transitions
-from makeanagent.rollouts.scores import add_action_noise, open_environment, record_episode
+from makeanagent.rollouts.actors import add_action_noise
+from makeanagent.rollouts.episodes import open_environment, play, record_episode
 from makeanagent.suites import Act, Environment, Suite
 from makeanagent.suites.layouts import ZOO
 from makeanagent.trajectories.trajectory import Trajectory
@@ -43,22 +44,20 @@ class Episode:
 
 def play_episode(environment: Environment, act: Act, layout: int, num_steps: int) -> Episode:
     """Play until the episode ends by itself, or for `num_steps` steps."""
-    observations = [environment.reset(layout)]
-    actions, rewards, success = list[np.ndarray](), list[float](), list[bool]()
-    terminated = over = False
-    while not over and len(actions) < num_steps:
-        actions.append(np.asarray(act(observations[-1]), np.float32))
-        observation, solved, over = environment.step(actions[-1])
-        observations.append(observation)
-        rewards.append(environment.reward)
-        success.append(solved)
-        terminated = environment.terminated
+
+    def act_as_kept(observation: np.ndarray) -> np.ndarray:
+        # The simulator gets the very numbers that the buffer holds.
+        return np.asarray(act(observation), np.float32)
+
+    observations, actions, steps = zip(
+        *play(environment, act_as_kept, layout, num_steps), strict=True
+    )
     return Episode(
-        observations=np.array(observations, np.float32),
+        observations=np.array([*observations, steps[-1].observation], np.float32),
         actions=np.array(actions),
-        rewards=np.array(rewards),
-        success=np.array(success),
-        terminated=terminated,
+        rewards=np.array([step.reward for step in steps]),
+        success=np.array([bool(step.success) for step in steps]),
+        terminated=steps[-1].terminated,
     )
 
 

@@ -23,7 +23,7 @@ from makeanagent.parallel import one_thread
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.scores import record_episode
+from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import Act, Environment, Suite
 from makeanagent.trajectories.packing import pack_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
@@ -80,7 +80,7 @@ def distill_population(
 ) -> np.ndarray:
     """Train a population and return its checkpoints.
 
-    Labels are the suite's `teacher`'s actions where it has one, else its expert's.
+    Labels are the actions of the suite's `teacher`.
 
     Args:
         suite: the environments.
@@ -98,7 +98,7 @@ def distill_population(
     rng = np.random.default_rng(seed)
     generator = torch.Generator(device).manual_seed(seed)
     states = LabelledStates(config.num_runs, config.run_share, rng)
-    teacher: Act = getattr(suite, "teacher", suite.expert)(task)
+    teacher = suite.teacher(task)
     for trajectory in demonstrations:
         visited = trajectory.observations[:-1]
         states.add_episode(visited, label_states(teacher, visited))

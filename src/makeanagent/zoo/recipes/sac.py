@@ -19,7 +19,7 @@ from makeanagent.parallel import one_thread, open_pool
 from makeanagent.rl.sac.config import SACConfig
 from makeanagent.rl.sac.history import LivedEpisode, Record
 from makeanagent.rl.sac.training import train_population
-from makeanagent.rollouts.scores import open_environment
+from makeanagent.rollouts.episodes import open_environment
 from makeanagent.trajectories.packing import pack_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.experts import measure_expert

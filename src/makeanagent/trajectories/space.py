@@ -1,0 +1,83 @@
+"""What the numbers of a task's observations and actions are."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from makeanagent.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Observations and actions of a task, and which of their numbers are places in the world."""
+
+    observation_dim: int
+    "O: numbers of an observation."
+    action_dim: int
+    "A: numbers of an action. Policies act in [-1, 1] in each."
+    action_low: tuple[float, ...] = ()
+    "Actions of the environment itself for which -1 stands, A of them; none where it is -1 too."
+    action_high: tuple[float, ...] = ()
+    "Actions of the environment itself for which 1 stands."
+    positions: tuple[int, ...] = ()
+    """Where in an observation positions begin: x, y and z each, all in one frame. Moving all of
+    them alike along x and y leaves the right action as it is; none, where it would not. A position
+    of zeros is of an object that is not there."""
+    unit: float = 1.0
+    "One metre in the numbers of a position: lengths that are given in metres are multiplied by it."
+
+    def __post_init__(self) -> None:
+        """Check that the fields fit together.
+
+        Raises:
+            InputError: they do not.
+        """
+        for name in ("action_low", "action_high"):
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+        object.__setattr__(self, "positions", tuple(self.positions))
+        low, high = self.action_low, self.action_high
+        if low or high:
+            fits = len(low) == len(high) == self.action_dim
+            if not fits or not all(
+                -np.inf < a < b < np.inf for a, b in zip(low, high, strict=True)
+            ):
+                raise InputError(
+                    f"space: action bounds {low} and {high}: expected {self.action_dim} finite"
+                    " numbers each, the first ones below the second"
+                )
+        for start in self.positions:
+            if not 0 <= start <= self.observation_dim - 3:
+                raise InputError(
+                    f"space: positions: {start} must be 0 to {self.observation_dim - 3}, as"
+                    f" observations hold {self.observation_dim} numbers and a position three"
+                )
+        if not 0 < self.unit < np.inf:
+            raise InputError(f"space: unit {self.unit}: must be a number above 0")
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The environment's own actions for -1 and for 1, float64 `[A]` each."""
+        low = self.action_low or (-1.0,) * self.action_dim
+        high = self.action_high or (1.0,) * self.action_dim
+        return np.array(low), np.array(high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The space as plain JSON values."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Space":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            InputError: a field is unknown or missing, or has a value that is not accepted.
+        """
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise InputError(f"space: {error}") from None
