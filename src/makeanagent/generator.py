@@ -36,8 +36,9 @@ from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_late
 from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
+from makeanagent.trajectories import PromptWindow, Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
+from makeanagent.trajectories.windows import Window, read_window
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
@@ -49,7 +50,7 @@ class GeneratorConfig:
     """Everything about a generator but its weights."""
 
     spec: PolicySpec
-    window: PromptWindow = field(default_factory=PromptWindow)
+    window: Window = field(default_factory=PromptWindow)
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
@@ -66,6 +67,11 @@ class GeneratorConfig:
     positions: tuple[int, ...] = ()
     "Where in an observation positions begin (`Suite.positions`), for guidance."
 
+    @property
+    def condition_dim(self) -> int:
+        """C, width of what the diffusion model is conditioned on."""
+        return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim
+
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
         """Read what `dataclasses.asdict` and JSON made of a config.
@@ -74,7 +80,6 @@ class GeneratorConfig:
             InputError: a field is unknown or missing.
         """
         parts = {
-            "window": PromptWindow,
             "autoencoder": AutoencoderConfig,
             "behavior": BehaviorConfig,
             "denoiser": DenoiserConfig,
@@ -85,6 +90,7 @@ class GeneratorConfig:
                 name: kind(**_tuples(content[name])) for name, kind in parts.items()
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
+            values["window"] = read_window(content["window"])
             values |= {name: content[name] for name in ("condition", "suite")}
             # Older generators were made before these three.
             values["positions"] = tuple(content.get("positions", ()))
@@ -122,7 +128,7 @@ class MakeAnAgent(nn.Module):
             window.outcome_dim(spec.observation_dim),
             config.behavior,
         )
-        condition_dim = len(config.condition) * config.behavior.embedding_dim
+        condition_dim = config.condition_dim
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
@@ -293,12 +299,10 @@ class MakeAnAgent(nn.Module):
         return embedded.split([len(group) for group in groups])
 
     def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Behaviour `[M, behavior_dim]` and outcome `[M, outcome_dim]` of demonstrations."""
+        """Behaviour `[M, K, behavior_dim]` and outcome `[M, K, outcome_dim]`."""
         for prompt in prompts:
             self._check_widths(prompt)
-        behavior, outcome = stack_prompts(
-            [make_prompt(prompt, self.config.window) for prompt in prompts]
-        )
+        behavior, outcome = stack_prompts([self.config.window.read(prompt) for prompt in prompts])
         device = self.embedding.behavior_mean.device
         return torch.from_numpy(behavior).to(device), torch.from_numpy(outcome).to(device)
 

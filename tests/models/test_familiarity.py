@@ -27,7 +27,7 @@ def cut(trajectories):
 def prompts_of(trajectories):
     """Prompts with a stand-in for the condition: where the outcome begins."""
     behavior, outcome = cut(trajectories)
-    return behavior, outcome, outcome[:, :4]
+    return behavior, outcome, outcome[:, 0, :4]
 
 
 def play(task, count=8, spread=0.3, jitter=0.01):
@@ -214,7 +214,7 @@ def test_rounding_is_no_fault_in_an_exact_world():
 
 def test_numbers_that_overflow_are_unfamiliar(known):
     behavior, outcome, condition = prompts_of(play(0, count=2))
-    behavior[0, 0] = 3e38
+    behavior[0, 0, 0] = 3e38
     scores = known.score(behavior, outcome, condition)
     assert scores.total[0] == torch.inf
     assert scores.total[1] < 1
@@ -232,9 +232,9 @@ def test_windows_of_few_groups_have_scores(group_steps):
     familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
     parts = stack_prompts([make_prompt(episode, window) for episode in play(0)])
     behavior, outcome = map(torch.from_numpy, parts)
-    familiarity.fit(behavior, outcome, torch.arange(8) % 2, outcome[:, :4])
-    assert familiarity.score(behavior, outcome, outcome[:, :4]).total.isfinite().all()
-    scores = familiarity.score(behavior + 10, outcome + 10, outcome[:, :4])
+    familiarity.fit(behavior, outcome, torch.arange(8) % 2, outcome[:, 0, :4])
+    assert familiarity.score(behavior, outcome, outcome[:, 0, :4]).total.isfinite().all()
+    scores = familiarity.score(behavior + 10, outcome + 10, outcome[:, 0, :4])
     assert share_unfamiliar(scores) == 1
 
 

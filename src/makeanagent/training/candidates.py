@@ -136,7 +136,7 @@ def pick_demonstrations(
         trajectory
         for shard in zoo.load_task(task)
         for trajectory in shard.demonstrations
-        if len(trajectory) >= training.window.num_steps
+        if len(trajectory) >= training.window.min_steps
     ]
     if len(found) < count:
         raise InputError(f"{zoo.folder}: {len(found)} demonstrations of {task}; {count} are needed")
