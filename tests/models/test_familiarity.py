@@ -10,7 +10,7 @@ from makeanagent.artifacts import read_json, read_tensors
 from makeanagent.errors import InputError
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
-from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories import PromptWindow, SegmentWindow, make_prompt, stack_prompts
 
 PACKAGE = Path(__file__).parents[2] / "src" / "makeanagent"
 PRETRAINED = PACKAGE / "pretrained" / "metaworld-10"
@@ -236,6 +236,20 @@ def test_windows_of_few_groups_have_scores(group_steps):
     assert familiarity.score(behavior, outcome, outcome[:, 0, :4]).total.isfinite().all()
     scores = familiarity.score(behavior + 10, outcome + 10, outcome[:, 0, :4])
     assert share_unfamiliar(scores) == 1
+
+
+def test_segments_lose_their_own_mean():
+    """Two segments, there and back at a steady pace: nothing is left that actions could explain."""
+    window = SegmentWindow(num_segments=2, num_steps=24)
+    there = np.linspace(0, 1, 31)
+    shown = Trajectory(
+        observations=np.concatenate([there, there[-2::-1]])[:, None].repeat(6, axis=1),
+        actions=np.repeat([1.0, -1.0], 30)[:, None].repeat(2, axis=1),
+        success=np.zeros(60),
+    )
+    familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
+    behavior = torch.from_numpy(window.read(shown).behavior)[None]
+    assert all(part.abs().max() < 1e-5 for part in familiarity._pair_moves(behavior))
 
 
 def test_one_prompt_is_too_few():
