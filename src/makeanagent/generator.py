@@ -30,7 +30,7 @@ from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencod
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
 from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample_latents
-from makeanagent.models.evidence import EVIDENCE_DIM, gather_evidence
+from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig, gather_evidence
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig, FamiliarityScores
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
 from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
@@ -59,6 +59,8 @@ class GeneratorConfig:
     "Of the warning for unfamiliar prompts, which not every generator has."
     predictor: PredictorConfig | None = None
     "Of the success predictor, which not every generator has."
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    "What the predictor was trained with."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -77,7 +79,7 @@ class GeneratorConfig:
         """Read what `dataclasses.asdict` and JSON made of a config.
 
         Raises:
-            InputError: a field is unknown or missing.
+            InputError: a field is unknown or missing, or its value is not accepted.
         """
         parts = {
             "autoencoder": AutoencoderConfig,
@@ -92,13 +94,12 @@ class GeneratorConfig:
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values["window"] = read_window(content["window"])
             values |= {name: content[name] for name in ("condition", "suite")}
-            # Older generators were made before these three.
-            values["positions"] = tuple(content.get("positions", ()))
+            values["evidence"] = EvidenceConfig.from_dict(content["evidence"])
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
-                if content.get(name) is not None:
-                    values[name] = kind(**content[name])
-            return cls(**values, tasks=tuple(content["tasks"]))
-        except (KeyError, TypeError) as error:
+                values[name] = None if content[name] is None else kind(**content[name])
+            tasks, positions = (tuple(content[name]) for name in ("tasks", "positions"))
+            return cls(**values, tasks=tasks, positions=positions)
+        except (InputError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None
 
 
@@ -252,7 +253,9 @@ class MakeAnAgent(nn.Module):
         predictor = self.require_predictor()
         groups, rows = group_prompts(prompts, len(policies))
         condition = average_groups(self._embed_groups(groups))
-        evidence = gather_evidence(policies, groups, rows, self.config.positions)
+        evidence = gather_evidence(
+            policies, groups, rows, self.config.positions, self.config.evidence
+        )
         return predictor.predict(
             policies.parameters, condition[rows], evidence, rows.to(condition.device)
         )
