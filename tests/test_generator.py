@@ -8,14 +8,18 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+import torch
 
+from makeanagent.artifacts import write_manifest
 from makeanagent.errors import InputError
 from makeanagent.generator import GeneratorConfig, MakeAnAgent
 from makeanagent.hub import PRETRAINED, find_generator
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.evidence import EvidenceConfig, gather_evidence
 from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.predictor import PredictorConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies import PolicySpec
 from makeanagent.rollouts.scores import score_policies
@@ -93,6 +97,55 @@ def test_its_decoder_and_embedding_are_those_of_its_config(bundled):
     assert policies.parameters.shape == (1, 22_664)
 
 
+def test_success_is_predicted_on_the_evidence_that_the_artifact_names(tmp_path):
+    """Not on today's defaults, which may have changed since it was trained."""
+    evidence = EvidenceConfig(guidance=GuidanceConfig(loss_beta=0.01, num_states=64))
+    config = dataclasses.replace(CONFIG, predictor=PredictorConfig(), evidence=evidence)
+    generator = MakeAnAgent(config)
+    torch.nn.init.normal_(generator.predictor.regression.weight)
+    generator.save_pretrained(tmp_path / "generator")
+    loaded = MakeAnAgent.from_pretrained(tmp_path / "generator")
+    assert loaded.config == config
+    prompt = make_prompt()
+    policies = loaded.generate(prompt, 3)
+    rows = torch.zeros(3, dtype=torch.long)
+    condition = loaded.embed([prompt])[rows]
+    found, expected = (
+        loaded.predictor.predict(
+            policies.parameters, condition, gather_evidence(policies, [[prompt]], rows, (), asked)
+        )
+        for asked in (EvidenceConfig(), evidence)
+    )
+    torch.testing.assert_close(loaded.predict_success(policies, prompt), expected)
+    assert (found - expected).abs().max() > 1e-3
+
+
+def edit_config(folder, change):
+    """Alter the config, under a manifest that vouches for it."""
+    content = json.loads((folder / "config.json").read_text())
+    change(content)
+    (folder / "config.json").write_text(json.dumps(content))
+    write_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content.pop("evidence"), "'evidence'"),
+        (lambda content: content.pop("space"), "'space'"),
+        (lambda content: content["space"].update(unit=0), "unit 0"),
+        (lambda content: content.pop("predictor"), "'predictor'"),
+        (lambda content: content["diffusion"].update(depth=3), "depth"),
+        (lambda content: content["window"].update(kind="whole"), "kind 'whole'"),
+        (lambda content: content["evidence"]["guidance"].update(num_states=1), "num_states 1"),
+    ],
+)
+def test_a_config_with_anything_amiss_is_named(folder, change, message):
+    edit_config(folder, change)
+    with pytest.raises(InputError, match=f"config.json: not a generator's config: .*{message}"):
+        MakeAnAgent.from_pretrained(folder)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
 def test_an_altered_or_missing_file_is_named(folder, name):
     path = folder / name
@@ -107,22 +160,13 @@ def test_an_altered_or_missing_file_is_named(folder, name):
 
 
 def test_other_schema_versions_are_refused(folder):
-    from makeanagent.artifacts import write_manifest
-
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"schema_version": 99}))
-    write_manifest(folder)
+    edit_config(folder, lambda content: content.update(schema_version=99))
     with pytest.raises(InputError, match="schema version 99"):
         MakeAnAgent.from_pretrained(folder)
 
 
 def test_weights_of_another_config_are_refused(folder):
-    from makeanagent.artifacts import write_manifest
-
-    config = json.loads((folder / "config.json").read_text())
-    config["autoencoder"]["latent_dim"] = 5
-    (folder / "config.json").write_text(json.dumps(config))
-    write_manifest(folder)
+    edit_config(folder, lambda content: content["autoencoder"].update(latent_dim=5))
     with pytest.raises(InputError, match="does not fit config.json"):
         MakeAnAgent.from_pretrained(folder)
 

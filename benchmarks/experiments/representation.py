@@ -96,7 +96,7 @@ def measure_retrieval(data: TrainingData, embedding: BehaviorEmbedding) -> dict[
     """
     held_out = data.demonstrations_held_out
     prompts = data.demonstrations
-    h, v = embedding(prompts.behavior[held_out], prompts.outcome[held_out])
+    h, v = embedding(prompts.behavior[held_out, 0], prompts.outcome[held_out, 0])
     scores = embedding.similarity(h, v)
     task = prompts.task[held_out]
     best = scores.argmax(dim=1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
     from makeanagent.trajectories.trajectory import Trajectory
-    from makeanagent.trajectories.windows import Prompt, PromptWindow, make_prompt
+    from makeanagent.trajectories.windows import Prompt, PromptWindow, SegmentWindow, make_prompt
     from makeanagent.zoo.store import Zoo
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "PolicySpec",
     "Prompt",
     "PromptWindow",
+    "SegmentWindow",
     "Trajectory",
     "Zoo",
     "make_prompt",
@@ -39,6 +40,7 @@ _ROOMS = {
     "PolicySpec": "policies.spec",
     "Prompt": "trajectories.windows",
     "PromptWindow": "trajectories.windows",
+    "SegmentWindow": "trajectories.windows",
     "Trajectory": "trajectories.trajectory",
     "Zoo": "zoo.store",
     "make_prompt": "trajectories.windows",

@@ -30,15 +30,16 @@ from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencod
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig, build_denoiser
 from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample_latents
-from makeanagent.models.evidence import EVIDENCE_DIM, gather_evidence
+from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig, gather_evidence
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig, FamiliarityScores
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
 from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories import PromptWindow, Trajectory, make_prompt, stack_prompts
+from makeanagent.trajectories import PromptWindow, Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
 from makeanagent.trajectories.space import Space
+from makeanagent.trajectories.windows import Window, read_window
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
@@ -50,7 +51,7 @@ class GeneratorConfig:
     """Everything about a generator but its weights."""
 
     spec: PolicySpec
-    window: PromptWindow = field(default_factory=PromptWindow)
+    window: Window = field(default_factory=PromptWindow)
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
@@ -59,6 +60,8 @@ class GeneratorConfig:
     "Of the warning for unfamiliar prompts, which not every generator has."
     predictor: PredictorConfig | None = None
     "Of the success predictor, which not every generator has."
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    "What the predictor was trained with."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -89,15 +92,19 @@ class GeneratorConfig:
         assert self.space is not None
         return self.space.positions
 
+    @property
+    def condition_dim(self) -> int:
+        """C, width of what the diffusion model is conditioned on."""
+        return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim
+
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
         """Read what `dataclasses.asdict` and JSON made of a config.
 
         Raises:
-            InputError: a field is unknown or missing.
+            InputError: a field is unknown or missing, or its value is not accepted.
         """
         parts = {
-            "window": PromptWindow,
             "autoencoder": AutoencoderConfig,
             "behavior": BehaviorConfig,
             "denoiser": DenoiserConfig,
@@ -108,13 +115,14 @@ class GeneratorConfig:
                 name: kind(**_tuples(content[name])) for name, kind in parts.items()
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
+            values["window"] = read_window(content["window"])
             values |= {name: content[name] for name in ("condition", "suite")}
             values["space"] = Space.from_dict(content["space"])
+            values["evidence"] = EvidenceConfig.from_dict(content["evidence"])
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
-                if content.get(name) is not None:
-                    values[name] = kind(**content[name])
+                values[name] = None if content[name] is None else kind(**content[name])
             return cls(**values, tasks=tuple(content["tasks"]))
-        except (KeyError, TypeError) as error:
+        except (InputError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None
 
 
@@ -144,7 +152,7 @@ class MakeAnAgent(nn.Module):
             window.outcome_dim(spec.observation_dim),
             config.behavior,
         )
-        condition_dim = len(config.condition) * config.behavior.embedding_dim
+        condition_dim = config.condition_dim
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
@@ -268,7 +276,9 @@ class MakeAnAgent(nn.Module):
         predictor = self.require_predictor()
         groups, rows = group_prompts(prompts, len(policies))
         condition = average_groups(self._embed_groups(groups))
-        evidence = gather_evidence(policies, groups, rows, self.config.positions)
+        evidence = gather_evidence(
+            policies, groups, rows, self.config.positions, self.config.evidence
+        )
         return predictor.predict(
             policies.parameters, condition[rows], evidence, rows.to(condition.device)
         )
@@ -315,12 +325,10 @@ class MakeAnAgent(nn.Module):
         return embedded.split([len(group) for group in groups])
 
     def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Behaviour `[M, behavior_dim]` and outcome `[M, outcome_dim]` of demonstrations."""
+        """Behaviour `[M, K, behavior_dim]` and outcome `[M, K, outcome_dim]`."""
         for prompt in prompts:
             self._check_widths(prompt)
-        behavior, outcome = stack_prompts(
-            [make_prompt(prompt, self.config.window) for prompt in prompts]
-        )
+        behavior, outcome = stack_prompts([self.config.window.read(prompt) for prompt in prompts])
         device = self.embedding.behavior_mean.device
         return torch.from_numpy(behavior).to(device), torch.from_numpy(outcome).to(device)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories.windows import PromptWindow
+from makeanagent.trajectories.windows import Window
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
@@ -40,7 +40,7 @@ def find_generator(name: str | Path) -> Path:
         ) from None
 
 
-def write_card(spec: PolicySpec, window: PromptWindow, suite: str, tasks: Sequence[str]) -> str:
+def write_card(spec: PolicySpec, window: Window, suite: str, tasks: Sequence[str]) -> str:
     """The model card: what the generator is, reads and writes."""
     known = "\n".join(f"- {suite}/{task}" for task in tasks)
     return f"""---
@@ -51,9 +51,8 @@ tags: [reinforcement-learning, robotics, weight-space-generation, diffusion]
 
 Give it one demonstration, and it generates policy networks that act as demonstrated.
 
-- Reads: observations of {spec.observation_dim} numbers and actions of {spec.action_dim}, the first
-  {window.num_steps} steps and {window.num_outcome_states} states from the first
-  success on.
+- Reads: observations of {spec.observation_dim} numbers and actions of {spec.action_dim},
+  {window.words}.
 - Writes: networks {spec.observation_dim}-{"-".join(map(str, spec.hidden))}-{spec.action_dim}
   ({spec.num_parameters:,} parameters).
 

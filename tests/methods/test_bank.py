@@ -70,7 +70,7 @@ def test_the_nearest_prompt_of_either_kind_names_the_task(bank):
 def test_data_of_another_generator_are_refused(data, generator):
     with pytest.raises(InputError, match="policy parameters: shape"):
         make_bank(replace(data, parameters=data.parameters[:, 1:]), generator)
-    narrow = replace(data.rollouts, behavior=data.rollouts.behavior[:, 1:])
+    narrow = replace(data.rollouts, behavior=data.rollouts.behavior[:, :, 1:])
     with pytest.raises(InputError, match="bank: prompts are .* wide; this generator reads"):
         make_bank(replace(data, rollouts=narrow), generator)
     with pytest.raises(InputError, match="all policies are held out"):

@@ -18,7 +18,7 @@ def test_contrastive_loss_is_infonce_by_hand():
 @torch.no_grad()
 def test_conditions_have_unit_scale_and_the_asked_width():
     embedding = BehaviorEmbedding(20, 6, CONFIG)
-    behavior, outcome = torch.randn(5, 20), torch.randn(5, 6)
+    behavior, outcome = torch.randn(5, 1, 20), torch.randn(5, 1, 6)
     assert embedding.condition(behavior, outcome, "hv").shape == (5, 16)
     h = embedding.condition(behavior, outcome, "h")
     assert h.shape == (5, 8)
@@ -26,6 +26,26 @@ def test_conditions_have_unit_scale_and_the_asked_width():
     v = embedding.condition(behavior, outcome, "v")
     both = embedding.condition(behavior, outcome, "hv")
     torch.testing.assert_close(both, torch.cat([h, v], dim=1))
+
+
+@torch.no_grad()
+def test_the_embeddings_of_all_segments_go_together():
+    embedding = BehaviorEmbedding(20, 6, CONFIG)
+    behavior, outcome = torch.randn(5, 3, 20), torch.randn(5, 3, 6)
+    together = embedding.condition(behavior, outcome)
+    apart = [
+        embedding.condition(behavior[:, [segment]], outcome[:, [segment]]) for segment in range(3)
+    ]
+    torch.testing.assert_close(together, torch.cat(apart, dim=1))
+
+
+@torch.no_grad()
+def test_normalisers_are_of_single_segments():
+    embedding = BehaviorEmbedding(20, 6, CONFIG)
+    behavior, outcome = torch.randn(50, 3, 20), 5 + torch.randn(50, 3, 6)
+    embedding.fit_normalizers(behavior, outcome)
+    torch.testing.assert_close(embedding.outcome_mean, outcome.view(150, 6).mean(dim=0))
+    torch.testing.assert_close(embedding.behavior_std, behavior.view(150, 20).std(dim=0) + 0.05)
 
 
 @torch.no_grad()

@@ -1,11 +1,15 @@
 """Evidence about policies: they are told apart before any is played."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from makeanagent.models.evidence import EVIDENCE_DIM, gather_evidence
-from makeanagent.models.imagination import imagine_rollouts
+from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig, gather_evidence
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.imagination import ImaginationConfig, imagine_rollouts
 from makeanagent.policies import PolicySpec
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
@@ -117,3 +121,25 @@ def test_each_policy_is_asked_about_its_own_demonstrations():
     alone = gather_evidence(policies, [[second]], torch.zeros(3, dtype=torch.long), POSITIONS)
     mean = (evidence[0, 3:] + alone[0, 3:]) / 2
     torch.testing.assert_close(evidence[1, 3:], mean)
+
+
+def test_evidence_is_gathered_as_its_config_says():
+    policies = PolicyBatch(torch.stack([follow(BALL), follow(TARGET), follow(None)]), SPEC)
+    rows = torch.zeros(3, dtype=torch.long)
+    plain = gather_evidence(policies, [[show()]], rows, POSITIONS)
+    asked = EvidenceConfig(guidance=GuidanceConfig(loss_beta=0.01))
+    found = gather_evidence(policies, [[show()]], rows, POSITIONS, asked)
+    assert (found - plain)[0, :3].abs().min() > 0.1
+    assert torch.equal(found[:, 3:], plain[:, 3:])
+    asked = EvidenceConfig(imagination=ImaginationConfig(min_distance=0.5, slack=0.5))
+    found = gather_evidence(policies, [[show()]], rows, POSITIONS, asked)
+    assert torch.equal(found[:, :3], plain[:, :3])
+    assert (found - plain)[:, 3:].abs().amin(dim=0).max() > 0.1
+
+
+def test_an_evidence_config_survives_json():
+    asked = EvidenceConfig(
+        guidance=GuidanceConfig(num_states=64), imagination=ImaginationConfig(window=3)
+    )
+    content = json.loads(json.dumps(dataclasses.asdict(asked)))
+    assert EvidenceConfig.from_dict(content) == asked

@@ -10,7 +10,7 @@ from makeanagent.artifacts import read_json, read_tensors
 from makeanagent.errors import InputError
 from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
-from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories import PromptWindow, SegmentWindow, make_prompt, stack_prompts
 
 PACKAGE = Path(__file__).parents[2] / "src" / "makeanagent"
 PRETRAINED = PACKAGE / "pretrained" / "metaworld-10"
@@ -27,7 +27,7 @@ def cut(trajectories):
 def prompts_of(trajectories):
     """Prompts with a stand-in for the condition: where the outcome begins."""
     behavior, outcome = cut(trajectories)
-    return behavior, outcome, outcome[:, :4]
+    return behavior, outcome, outcome[:, 0, :4]
 
 
 def play(task, count=8, spread=0.3, jitter=0.01):
@@ -214,7 +214,7 @@ def test_rounding_is_no_fault_in_an_exact_world():
 
 def test_numbers_that_overflow_are_unfamiliar(known):
     behavior, outcome, condition = prompts_of(play(0, count=2))
-    behavior[0, 0] = 3e38
+    behavior[0, 0, 0] = 3e38
     scores = known.score(behavior, outcome, condition)
     assert scores.total[0] == torch.inf
     assert scores.total[1] < 1
@@ -232,10 +232,24 @@ def test_windows_of_few_groups_have_scores(group_steps):
     familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
     parts = stack_prompts([make_prompt(episode, window) for episode in play(0)])
     behavior, outcome = map(torch.from_numpy, parts)
-    familiarity.fit(behavior, outcome, torch.arange(8) % 2, outcome[:, :4])
-    assert familiarity.score(behavior, outcome, outcome[:, :4]).total.isfinite().all()
-    scores = familiarity.score(behavior + 10, outcome + 10, outcome[:, :4])
+    familiarity.fit(behavior, outcome, torch.arange(8) % 2, outcome[:, 0, :4])
+    assert familiarity.score(behavior, outcome, outcome[:, 0, :4]).total.isfinite().all()
+    scores = familiarity.score(behavior + 10, outcome + 10, outcome[:, 0, :4])
     assert share_unfamiliar(scores) == 1
+
+
+def test_segments_lose_their_own_mean():
+    """Two segments, there and back at a steady pace: nothing is left that actions could explain."""
+    window = SegmentWindow(num_segments=2, num_steps=24)
+    there = np.linspace(0, 1, 31)
+    shown = Trajectory(
+        observations=np.concatenate([there, there[-2::-1]])[:, None].repeat(6, axis=1),
+        actions=np.repeat([1.0, -1.0], 30)[:, None].repeat(2, axis=1),
+        success=np.zeros(60),
+    )
+    familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
+    behavior = torch.from_numpy(window.read(shown).behavior)[None]
+    assert all(part.abs().max() < 1e-5 for part in familiarity._pair_moves(behavior))
 
 
 def test_one_prompt_is_too_few():

@@ -7,7 +7,15 @@ import torch
 from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import find_suite
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.scene import Scene, draw_moves, read_scene, translate
+from makeanagent.trajectories.scene import (
+    MotionConfig,
+    Scene,
+    draw_moves,
+    find_body,
+    read_motion,
+    read_scene,
+    translate,
+)
 
 
 def test_positions_move_along_x_and_y_and_nothing_else_does():
@@ -108,6 +116,85 @@ def test_a_free_scene_moves_its_parts_by_moves_of_their_own():
     expected = [[1, 2, 3, 4, 5, 0, 0, 0, 0, 1, 2, 3, 1, 2, 3]]
     expected += [[6, 7, 8, 9, 10, 0, 0, 0, 0, 6, 7, 8, 6, 7, 8]]
     torch.testing.assert_close(moved, torch.tensor(expected, dtype=moved.dtype))
+
+
+def push(length: int = 60) -> Trajectory:
+    """A sieve that shakes, a hand that goes where it is pushed, and a ball that it takes up.
+
+    These are the positions; the ball goes with the hand from step 30 on.
+    """
+    rng = np.random.default_rng(0)
+    actions = rng.uniform(-1, 1, size=(length, 3))
+    hand, step = np.zeros((length + 1, 3)), np.zeros(3)
+    for number in range(length):
+        step = [0.5, 0.0, 0.2] * step + [0.05, 0.1, 0.05] * actions[number]
+        hand[number + 1] = hand[number] + step
+    sieve = np.outer(np.sin(np.arange(length + 1)), [0.4, 0.0, 0.0]) + [0.0, 3.0, 0.1]
+    ball = np.vstack([np.tile(hand[30], (30, 1)), hand[30:]]) + [0.0, 0.0, 0.05]
+    return Trajectory(
+        observations=np.hstack([sieve, hand, ball]), actions=actions, success=np.zeros(length)
+    )
+
+
+def test_the_body_that_acts_is_the_one_that_actions_explain():
+    """The sieve moves farther, and comes first."""
+    assert find_body(push(), (0, 3, 6)) == 3
+    assert find_body(push(), (0, 6)) == 6
+    assert find_body(push(), (6, 3, 0)) == 3
+
+
+def test_what_is_carried_is_carried_from_when_it_moves_along():
+    motion = read_motion(push(), (0, 3, 6), MotionConfig(window=2))
+    assert motion.body == 3
+    assert motion.carried[:, 3:6].all()
+    assert motion.carried[:, :3].mean() < 0.1
+    assert not motion.carried[:28, 6:].any()
+    assert motion.carried[33:, 6:].all()
+
+
+def test_a_body_that_rests_still_carries_what_it_carried():
+    shown = push()
+    shown.observations[45:] = shown.observations[45]
+    motion = read_motion(shown, (0, 3, 6), MotionConfig(window=2))
+    assert motion.carried[50:, 6:].all()
+
+
+def test_how_a_body_follows_its_actions_is_found():
+    motion = read_motion(push(), (0, 3, 6), MotionConfig())
+    np.testing.assert_allclose(motion.inertia, [0.5, 0.0, 0.2], atol=0.02)
+    np.testing.assert_allclose(motion.effect, np.diag([0.05, 0.1, 0.05]), atol=0.002)
+
+
+def test_motion_ends_a_little_after_the_success():
+    shown = push()
+    solved = Trajectory(
+        observations=shown.observations, actions=shown.actions, success=np.arange(60) >= 40
+    )
+    assert len(read_motion(solved, (0, 3, 6), MotionConfig()).states) == 44
+    assert len(read_motion(shown, (0, 3, 6), MotionConfig()).states) == 60
+
+
+def test_where_nothing_moves_there_is_no_motion():
+    resting = show(np.tile(TARGET, (41, 1)), BYSTANDER)
+    assert read_motion(resting, (0, 3), MotionConfig()) is None
+    assert read_motion(resting, (), MotionConfig()) is None
+
+
+def test_what_stands_near_the_body_that_acts_stays_with_it():
+    """A follower, 4 cm behind, nears the bystander; the body that acts does not."""
+    rng = np.random.default_rng(0)
+    actions = rng.normal([0.0, 1.0, 0.0], [0.1, 0.2, 0.1], size=(40, 3))
+    acting = np.vstack([np.zeros(3), (0.01 * actions).cumsum(axis=0)]) + [0.0, 0.5, 0.2]
+    smooth = np.linspace(acting[0], acting[-1], 41) - [0.04, 0.0, 0.0]
+    bystander, target = acting[20] - [0.12, 0.0, 0.0], acting[-1] + [0.02, 0.0, 0.0]
+    tracks = (smooth, acting, bystander, target)
+    shown = Trajectory(
+        observations=np.hstack([np.broadcast_to(track, (41, 3)) for track in tracks]),
+        actions=actions,
+        success=np.zeros(40),
+    )
+    scene = read_scene([shown], (0, 3, 6, 9), 0.1)
+    assert scene == Scene(together=(0, 3, 9), apart=(6,), free=True)
 
 
 @pytest.mark.parametrize("task, free", [("reach-v3", True), ("push-v3", False)])

@@ -96,8 +96,6 @@ class Generate:
 
     def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations are unfamiliar, and return those that show no success."""
-        from makeanagent.trajectories.windows import make_prompt
-
         window = generator.config.window
         familiarity = generator.judge_familiarity(prompts)
         scores = familiarity.total.tolist() if familiarity else [0.0] * len(prompts)
@@ -111,7 +109,7 @@ class Generate:
         flexible = [
             index
             for index, prompt in enumerate(prompts)
-            if not make_prompt(prompt, window).has_success
+            if window.reads_success and not window.read(prompt).has_success
         ]
         for index in flexible:
             print(

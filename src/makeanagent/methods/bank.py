@@ -16,11 +16,11 @@ class PromptArrays(Protocol):
 
     @property
     def behavior(self) -> Tensor:
-        """`[M, behavior_dim]`."""
+        """`[M, K, behavior_dim]`."""
 
     @property
     def outcome(self) -> Tensor:
-        """`[M, outcome_dim]`."""
+        """`[M, K, outcome_dim]`."""
 
     @property
     def task(self) -> Tensor:
@@ -106,10 +106,13 @@ def make_bank(data: ZooArrays, generator: MakeAnAgent) -> PolicyBank:
     """
     spec, window = generator.config.spec, generator.config.window
     check_parameters(data.parameters, spec)
-    width = window.behavior_dim(spec.observation_dim, spec.action_dim)
-    found = data.rollouts.behavior.shape[1]
+    width = window.num_segments, window.behavior_dim(spec.observation_dim, spec.action_dim)
+    found = tuple(data.rollouts.behavior.shape[1:])
     if found != width:
-        raise InputError(f"bank: prompts are {found} wide; this generator reads {width}")
+        raise InputError(
+            f"bank: prompts are {found[0]} x {found[1]} wide; this generator reads"
+            f" {width[0]} x {width[1]}"
+        )
     rows = torch.nonzero(~data.held_out).flatten()
     if len(rows) == 0:
         raise InputError("bank: all policies are held out; at least 1 is needed")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
+from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
 
 
@@ -22,8 +23,6 @@ class AutoencoderConfig:
     latent_noise: float = 1e-3
     "Standard deviation of the noise on latents (xi_E in equation 5)."
 
-
-_ACTIVATIONS = {"elu": nn.functional.elu, "relu": torch.relu, "tanh": torch.tanh}
 
 PAPER_AUTOENCODER = AutoencoderConfig(latent_dim=1024, layer_norm=True)
 
@@ -120,16 +119,14 @@ def input_moments(parameters: Tensor, spec: PolicySpec, states: Tensor) -> dict[
         Layer name to `[fan_in + 1, fan_in + 1]`, averaged over policies and states.
     """
     moments = {}
-    x = states
-    for index, layer in enumerate(spec.layers):
-        ones = torch.ones((*x.shape[:-1], 1), device=x.device)
-        inputs = torch.cat([x, ones], dim=-1).flatten(0, 1)
-        moments[layer.name] = inputs.T @ inputs / len(inputs)
-        if index < len(spec.hidden):
-            weight = parameters[:, layer.weight].unflatten(1, (layer.fan_out, layer.fan_in))
-            bias = parameters[:, None, layer.bias]
-            activation = _ACTIVATIONS[spec.activations[index]]
-            x = activation(torch.baddbmm(bias, x, weight.transpose(1, 2)))
+
+    def measure(layer: str, inputs: Tensor, outputs: Tensor) -> Tensor:
+        ones = torch.ones((*inputs.shape[:-1], 1), device=inputs.device)
+        rows = torch.cat([inputs, ones], dim=-1).flatten(0, 1)
+        moments[layer] = rows.T @ rows / len(rows)
+        return outputs
+
+    PolicyBatch(parameters, spec).run(states, watch=measure)
     return moments
 
 
@@ -142,15 +139,14 @@ def output_sensitivities(parameters: Tensor, spec: PolicySpec, states: Tensor) -
         states: `[N, B, O]`: states that each policy meets.
     """
     outputs = {}
-    x = states
+
+    def keep(layer: str, _: Tensor, output: Tensor) -> Tensor:
+        outputs[layer] = output.requires_grad_()
+        # What goes on is written to by the activation.
+        return output.clone()
+
     with torch.enable_grad():
-        for index, layer in enumerate(spec.layers):
-            weight = parameters[:, layer.weight].unflatten(1, (layer.fan_out, layer.fan_in))
-            outputs[layer.name] = torch.baddbmm(
-                parameters[:, None, layer.bias], x, weight.transpose(1, 2)
-            ).requires_grad_()
-            if index < len(spec.hidden):
-                x = _ACTIVATIONS[spec.activations[index]](outputs[layer.name])
+        PolicyBatch(parameters, spec).run(states, watch=keep)
         action = outputs["mean"].tanh() if spec.squash == "tanh" else outputs["mean"]
         # A random projection of the actions: its gradient's mean square is the Jacobian's.
         signs = torch.where(torch.rand_like(action) < 0.5, -1.0, 1.0)

@@ -25,10 +25,11 @@ PAPER_BEHAVIOR = BehaviorConfig(hidden_dim=1024, input_noise=0.0)
 
 
 class BehaviorEmbedding(nn.Module):
-    """The networks h (of the first n steps) and v (of the success states), and the metric W.
+    """The networks h (of the first n steps) and v (of the outcome's states), and the metric W.
 
-    Inputs are normalised by the training prompts' mean and standard deviation; embeddings are
-    normalised to length sqrt(embedding_dim), which makes them a condition of unit scale.
+    They read one segment of a trajectory; a prompt of K segments is embedded K times. Inputs are
+    normalised by the training prompts' mean and standard deviation; embeddings are normalised to
+    length sqrt(embedding_dim), which makes them a condition of unit scale.
     """
 
     behavior_mean: Tensor
@@ -58,25 +59,26 @@ class BehaviorEmbedding(nn.Module):
             self.register_buffer(f"{name}_std", torch.ones(width))
 
     def fit_normalizers(self, behavior: Tensor, outcome: Tensor, floor: float = 0.05) -> None:
-        """Take means and standard deviations from training prompts, `[N, ...]` each.
+        """Take means and standard deviations from the segments of training prompts.
 
         Args:
-            behavior: the prompts' behaviour parts.
-            outcome: the prompts' outcome parts.
+            behavior: `[..., behavior_dim]`.
+            outcome: `[..., outcome_dim]`.
             floor: added to the deviations, since many inputs hardly move in any task (metres).
         """
         for name, data in (("behavior", behavior), ("outcome", outcome)):
-            getattr(self, f"{name}_mean").copy_(data.mean(dim=0))
-            getattr(self, f"{name}_std").copy_(data.std(dim=0) + floor)
+            segments = data.flatten(0, -2)
+            getattr(self, f"{name}_mean").copy_(segments.mean(dim=0))
+            getattr(self, f"{name}_std").copy_(segments.std(dim=0) + floor)
 
     def forward(
         self, behavior: Tensor, outcome: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Embeddings h and v, `[N, embedding_dim]` each.
+        """Embeddings h and v of segments, `[..., embedding_dim]` each.
 
         Args:
-            behavior: `[N, behavior_dim]`.
-            outcome: `[N, outcome_dim]`.
+            behavior: `[..., behavior_dim]`.
+            outcome: `[..., outcome_dim]`.
             generator: while training, the source of the noise on the normalised inputs.
         """
         behavior = (behavior - self.behavior_mean) / self.behavior_std
@@ -85,8 +87,8 @@ class BehaviorEmbedding(nn.Module):
             behavior = self._add_noise(behavior, generator)
             outcome = self._add_noise(outcome, generator)
         scale = self.config.embedding_dim**0.5
-        h = nn.functional.normalize(self.behavior_network(behavior), dim=1) * scale
-        v = nn.functional.normalize(self.outcome_network(outcome), dim=1) * scale
+        h = nn.functional.normalize(self.behavior_network(behavior), dim=-1) * scale
+        v = nn.functional.normalize(self.outcome_network(outcome), dim=-1) * scale
         return h, v
 
     def _add_noise(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
@@ -98,9 +100,17 @@ class BehaviorEmbedding(nn.Module):
         return h @ self.metric @ v.T
 
     def condition(self, behavior: Tensor, outcome: Tensor, kind: ConditionKind = "hv") -> Tensor:
-        """What the diffusion model is conditioned on: h and v concatenated, or one of them."""
+        """What the diffusion model is conditioned on, `[N, C]`.
+
+        Of each segment h and v, or one of them; all segments' are concatenated (paper, section 3).
+
+        Args:
+            behavior: `[N, K, behavior_dim]`.
+            outcome: `[N, K, outcome_dim]`.
+            kind: which embeddings.
+        """
         h, v = self(behavior, outcome)
-        return {"hv": torch.cat([h, v], dim=1), "h": h, "v": v}[kind]
+        return {"hv": torch.cat([h, v], dim=-1), "h": h, "v": v}[kind].flatten(1)
 
 
 def contrastive_loss(similarity: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """Evidence about policies: what tells good ones from bad ones before any is played."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from makeanagent.models.guidance import DemonstratedSteps, GuidanceConfig, gather_steps
-from makeanagent.models.imagination import IMAGINED_DIM, imagine_rollouts
+from makeanagent.models.imagination import IMAGINED_DIM, ImaginationConfig, imagine_rollouts
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
 
@@ -17,12 +19,36 @@ _TOGETHER = 32
 """Policies that are tried on demonstrations at once: more would leave the cache."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvidenceConfig:
+    """How evidence is gathered: a predictor means nothing but on the evidence that it learnt on."""
+
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    "How steps of demonstrations are read and held back, and their errors counted."
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
+    "How rollouts are imagined."
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "EvidenceConfig":
+        """Read what `dataclasses.asdict` made of it.
+
+        Raises:
+            KeyError: a part is missing.
+            TypeError: a field is unknown.
+        """
+        return cls(
+            guidance=GuidanceConfig(**content["guidance"]),
+            imagination=ImaginationConfig(**content["imagination"]),
+        )
+
+
 @torch.no_grad()
 def gather_evidence(
     policies: PolicyBatch,
     groups: Sequence[Sequence[Trajectory]],
     rows: Tensor,
     positions: tuple[int, ...] = (),
+    config: EvidenceConfig | None = None,
 ) -> Tensor:
     """How badly policies explain their demonstrations and fare in their scenes, `[N, 5]`.
 
@@ -34,16 +60,18 @@ def gather_evidence(
         groups: demonstrations, M groups.
         rows: int `[N]`: the group of each policy.
         positions: where in an observation positions begin; without any, nothing is imagined.
+        config: what a predictor was trained with (`GeneratorConfig.evidence`).
     """
-    config = GuidanceConfig()
-    steps = gather_steps(groups, config, policies.parameters.device)[rows]
-    errors = measure_errors(policies, steps, config)
+    config = config or EvidenceConfig()
+    steps = gather_steps(groups, config.guidance, policies.parameters.device)[rows]
+    errors = measure_errors(policies, steps, config.guidance)
     imagined = errors.new_zeros(len(policies), IMAGINED_DIM)
     for number, group in enumerate(groups):
         picked = torch.nonzero(rows == number)[:, 0]
         mine = PolicyBatch(policies.parameters[picked], policies.spec)
         for demonstration in group:
-            imagined[picked] += imagine_rollouts(mine, demonstration, positions) / len(group)
+            found = imagine_rollouts(mine, demonstration, positions, config.imagination)
+            imagined[picked] += found / len(group)
     return torch.cat([errors, imagined], dim=1)
 
 

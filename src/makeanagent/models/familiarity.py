@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
-from makeanagent.trajectories.windows import PromptWindow
+from makeanagent.trajectories.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Familiarity(nn.Module):
         observation_dim: int,
         action_dim: int,
         condition_dim: int,
-        window: PromptWindow,
+        window: Window,
         config: FamiliarityConfig,
     ) -> None:
         super().__init__()
@@ -76,6 +76,7 @@ class Familiarity(nn.Module):
         self.action_dim = action_dim
         inputs_dim = window.behavior_dim(observation_dim, action_dim)
         inputs_dim += window.outcome_dim(observation_dim)
+        inputs_dim *= window.num_segments
         group_actions_dim = window.group_steps * action_dim
         for name, value in {
             "mean": torch.zeros(inputs_dim),
@@ -99,8 +100,8 @@ class Familiarity(nn.Module):
         other tasks will count as unfamiliar.
 
         Args:
-            behavior: `[M, behavior_dim]`.
-            outcome: `[M, outcome_dim]`.
+            behavior: `[M, K, behavior_dim]`.
+            outcome: `[M, K, outcome_dim]`.
             task: int `[M]`: index of each prompt's task.
             condition: `[M, condition_dim]`, by the trained embedding.
 
@@ -136,8 +137,8 @@ class Familiarity(nn.Module):
         """Scores of prompts.
 
         Args:
-            behavior: `[N, behavior_dim]`.
-            outcome: `[N, outcome_dim]`.
+            behavior: `[N, K, behavior_dim]`.
+            outcome: `[N, K, outcome_dim]`.
             condition: `[N, condition_dim]`.
         """
         parts = self._measure(behavior, outcome, condition) / self.thresholds
@@ -159,7 +160,7 @@ class Familiarity(nn.Module):
     def _fit_parts(self, behavior: Tensor, outcome: Tensor, condition: Tensor) -> None:
         self.bank.copy_(condition[_spread(len(condition), len(self.bank), condition.device)])
 
-        inputs = torch.cat([behavior, outcome], dim=1).double()
+        inputs = _join(behavior, outcome).double()
         mean = inputs.mean(dim=0)
         # The floor is that of the embedding's normalisers: many inputs hardly move in any task.
         std = inputs.std(dim=0, correction=0) + 0.05
@@ -187,7 +188,7 @@ class Familiarity(nn.Module):
     def _measure(self, behavior: Tensor, outcome: Tensor, condition: Tensor) -> Tensor:
         """Distance, reconstruction and dynamics `[N, 3]`, in units of their own."""
         distance = self.measure_distance(condition)
-        normalised = (torch.cat([behavior, outcome], dim=1) - self.mean) / self.std
+        normalised = (_join(behavior, outcome) - self.mean) / self.std
         error = normalised - normalised @ self.components @ self.components.T
         # Saturates at one standard deviation: a new task may be far off in a few inputs, such as
         # the orientation of an object that it alone has; another kind of scene is off in most.
@@ -205,16 +206,22 @@ class Familiarity(nn.Module):
         """Actions `[N, S, 2 x group's]` and the movement that follows on them `[N, S, O]`.
 
         Movement is the change of state over a group; it is paired with the actions of that group
-        and of the one before, since bodies lag. Both lose their mean over the prompt: a prompt that
+        and of the one before, since bodies lag. Both lose their mean over the segment: one that
         goes one way all the time would otherwise fit with its actions in any order.
         """
-        groups = behavior.unflatten(1, (self.window.num_steps // self.window.group_steps, -1))
+        groups = behavior.unflatten(2, (self.window.num_steps // self.window.group_steps, -1))
         states, actions = groups.split(
-            [self.observation_dim, self.window.group_steps * self.action_dim], dim=2
+            [self.observation_dim, self.window.group_steps * self.action_dim], dim=3
         )
-        both = torch.cat([actions[:, 1:-1], actions[:, :-2]], dim=2)
-        movement = states[:, 2:] - states[:, 1:-1]
-        return both - both.mean(dim=1, keepdim=True), movement - movement.mean(dim=1, keepdim=True)
+        both = torch.cat([actions[:, :, 1:-1], actions[:, :, :-2]], dim=3)
+        movement = states[:, :, 2:] - states[:, :, 1:-1]
+        centred = [part - part.mean(dim=2, keepdim=True) for part in (both, movement)]
+        return centred[0].flatten(1, 2), centred[1].flatten(1, 2)
+
+
+def _join(behavior: Tensor, outcome: Tensor) -> Tensor:
+    """All inputs of a prompt side by side, `[N, K (behavior_dim + outcome_dim)]`."""
+    return torch.cat([behavior.flatten(1), outcome.flatten(1)], dim=1)
 
 
 def _spread(length: int, count: int, device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 """Many policies that act at once by batched matrix products."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar, overload
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from makeanagent.errors import InputError
 from makeanagent.policies.codec import check_parameters
+from makeanagent.policies.forward import run_layers
 from makeanagent.policies.policy import LOG_STD_RANGE, Policy
 from makeanagent.policies.spec import PolicySpec
 
@@ -94,19 +95,31 @@ class PolicyBatch:
 
         The log-std is None where the spec has no such head.
         """
-        layers = self._layers()
-        features = self._features(layers, observations)
-        mean = _apply(layers["mean"], features)
-        if "log_std" not in layers:
-            return mean, None
-        return mean, _apply(layers["log_std"], features).clamp(*LOG_STD_RANGE)
+        mean, *log_std = self.run(observations)
+        return mean, log_std[0].clamp(*LOG_STD_RANGE) if log_std else None
 
-    def _features(self, layers: dict[str, tuple[Tensor, Tensor]], observations: Tensor) -> Tensor:
-        """What the heads read, `[N, B, O] -> [N, B, hidden]`."""
-        x = observations.to(self.parameters)
-        for index, activation in enumerate(self.spec.activations):
-            x = _ACTIVATIONS[activation](_apply(layers[f"linear{index + 1}"], x))
-        return x
+    def run(
+        self,
+        observations: Tensor,
+        heads: Sequence[str] | None = None,
+        watch: Callable[[str, Tensor, Tensor], Tensor] | None = None,
+    ) -> list[Tensor]:
+        """What heads give before clamp and squash, `[N, B, O] -> [N, B, A]` each.
+
+        Args:
+            observations: `[N, B, O]`.
+            heads: which ones; by default all of the spec's.
+            watch: called with each layer's name, input and output before its activation; what it
+                returns goes on in the output's place, and may be written to.
+        """
+        layers = self._layers()
+
+        def apply(layer: str, x: Tensor) -> Tensor:
+            bias, matrix = layers[layer]
+            output = torch.baddbmm(bias, x, matrix)
+            return output if watch is None else watch(layer, x, output)
+
+        return run_layers(self.spec, apply, _ACTIVATIONS, observations.to(self.parameters), heads)
 
     def reset(self, num_worlds: int) -> None:
         """Policies remember nothing: with this and `act` they are an actor of N times B worlds."""
@@ -177,8 +190,7 @@ class PolicyBatch:
     ) -> Tensor:
         """Actions `[N, B, A]` on `[N, B, O]`."""
         if deterministic:
-            layers = self._layers()
-            action, log_std = _apply(layers["mean"], self._features(layers, observations)), None
+            (action,), log_std = self.run(observations, ("mean",)), None
         else:
             action, log_std = self.forward(observations)
         if log_std is not None:
@@ -187,8 +199,3 @@ class PolicyBatch:
             )
             action = action + log_std.exp() * noise
         return torch.tanh_(action) if self.spec.squash == "tanh" else action
-
-
-def _apply(layer: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
-    bias, matrix = layer
-    return torch.baddbmm(bias, x, matrix)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.policies.codec import unflatten_policy
+from makeanagent.policies.forward import run_layers
 from makeanagent.policies.policy import LOG_STD_RANGE
 from makeanagent.policies.spec import PolicySpec
 
@@ -52,13 +53,13 @@ class PolicyNetwork(nn.Module):
 
         The log-std is None where the spec has no such head.
         """
-        x = observations
-        for index, activation in enumerate(self.spec.activations):
-            x = _ACTIVATIONS[activation](self.get_submodule(f"linear{index + 1}")(x))
-        mean = self.get_submodule("mean")(x)
-        if "log_std" not in self.spec.heads:
-            return mean, None
-        return mean, self.get_submodule("log_std")(x).clamp(*LOG_STD_RANGE)
+        mean, *log_std = run_layers(
+            self.spec,
+            lambda layer, x: self.get_submodule(layer)(x),
+            _ACTIVATIONS,
+            observations,
+        )
+        return mean, log_std[0].clamp(*LOG_STD_RANGE) if log_std else None
 
     def act(
         self,

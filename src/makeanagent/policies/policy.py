@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from makeanagent.policies.codec import unflatten_policy
+from makeanagent.policies.forward import run_layers
 from makeanagent.policies.spec import PolicySpec
 
 LOG_STD_RANGE = (-20.0, 2.0)
@@ -43,12 +44,9 @@ class Policy:
             for layer in spec.layers
         }
 
-    def _features(self, observation: np.ndarray) -> np.ndarray:
-        x = np.asarray(observation, np.float32)
-        for index, activation in enumerate(self.spec.activations):
-            weight, bias = self._layers[f"linear{index + 1}"]
-            x = _ACTIVATIONS[activation](x @ weight + bias)
-        return x
+    def _apply(self, layer: str, x: np.ndarray) -> np.ndarray:
+        weight, bias = self._layers[layer]
+        return x @ weight + bias
 
     def __reduce__(self) -> tuple[type["Policy"], tuple[np.ndarray, PolicySpec]]:
         """Worker processes are sent the parameters alone, and copy them as they like."""
@@ -72,14 +70,13 @@ class Policy:
                 (the mean all the same where the spec has no log-std head).
             rng: source of the sample's noise.
         """
-        features = self._features(observation)
-        weight, bias = self._layers["mean"]
-        action = features @ weight + bias
-        if not deterministic and "log_std" in self._layers:
-            weight, bias = self._layers["log_std"]
-            log_std = np.clip(features @ weight + bias, *LOG_STD_RANGE)
+        x = np.asarray(observation, np.float32)
+        heads = ("mean",) if deterministic else self.spec.heads
+        action, *log_std = run_layers(self.spec, self._apply, _ACTIVATIONS, x, heads)
+        if log_std:
+            std = np.exp(np.clip(log_std[0], *LOG_STD_RANGE))
             rng = rng or np.random.default_rng()
-            action = action + np.exp(log_std) * rng.standard_normal(action.shape, np.float32)
+            action = action + std * rng.standard_normal(action.shape, np.float32)
         return np.tanh(action) if self.spec.squash == "tanh" else action
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:

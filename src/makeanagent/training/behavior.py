@@ -64,9 +64,9 @@ def train_behavior(
 
 
 def training_prompts(data: TrainingData) -> tuple[Tensor, Tensor]:
-    """Behaviour and outcome parts of all prompts that training may see."""
+    """Behaviour and outcome parts of all prompts that training may see, segment by segment."""
     seen = (data.rollouts, ~data.held_out), (data.demonstrations, ~data.demonstrations_held_out)
     return (
-        torch.cat([prompts.behavior[mask] for prompts, mask in seen]),
-        torch.cat([prompts.outcome[mask] for prompts, mask in seen]),
+        torch.cat([prompts.behavior[mask].flatten(0, 1) for prompts, mask in seen]),
+        torch.cat([prompts.outcome[mask].flatten(0, 1) for prompts, mask in seen]),
     )

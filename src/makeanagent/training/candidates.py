@@ -136,7 +136,7 @@ def pick_demonstrations(
         trajectory
         for shard in zoo.load_task(task)
         for trajectory in shard.demonstrations
-        if len(trajectory) >= training.window.num_steps
+        if len(trajectory) >= training.window.min_steps
     ]
     if len(found) < count:
         raise InputError(f"{zoo.folder}: {len(found)} demonstrations of {task}; {count} are needed")
@@ -195,6 +195,8 @@ def load_candidates(
         policies = PolicyBatch(columns["parameters"][-1].float(), zoo.spec)
         groups, rows = [[item] for item in prompts], columns["prompt"][-1]
         columns["evidence"].append(
-            gather_evidence(policies, groups, rows, generator.config.positions)
+            gather_evidence(
+                policies, groups, rows, generator.config.positions, generator.config.evidence
+            )
         )
     return RankingData(spec=zoo.spec, **{name: torch.cat(parts) for name, parts in columns.items()})

@@ -9,8 +9,9 @@ from torch import Tensor
 from makeanagent.errors import InputError
 from makeanagent.policies.alignment import align_runs
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories import PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories import stack_prompts
 from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.trajectories.windows import Window
 from makeanagent.zoo.store import Zoo
 
 
@@ -19,9 +20,9 @@ class Prompts:
     """Prompts and, for each, states and actions of the demonstration that it was cut out of."""
 
     behavior: Tensor
-    "`[M, behavior_dim]`."
+    "`[M, K, behavior_dim]`, of K segments."
     outcome: Tensor
-    "`[M, outcome_dim]`."
+    "`[M, K, outcome_dim]`."
     task: Tensor
     "int `[M]`: index of the task."
     states: Tensor
@@ -53,7 +54,7 @@ class TrainingData:
 def load_training_data(
     zoo: Zoo,
     tasks: tuple[str, ...],
-    window: PromptWindow,
+    window: Window,
     *,
     held_out_runs: int = 2,
     num_states: int = 64,
@@ -127,9 +128,9 @@ def load_training_data(
 
 
 def _cut_prompts(
-    trajectories: list[Trajectory], task: Tensor, window: PromptWindow, num_states: int
+    trajectories: list[Trajectory], task: Tensor, window: Window, num_states: int
 ) -> Prompts:
-    behavior, outcome = stack_prompts([make_prompt(item, window) for item in trajectories])
+    behavior, outcome = stack_prompts([window.read(item) for item in trajectories])
     states = np.stack(
         [
             item.observations[np.linspace(0, len(item) - 1, num_states).astype(int)]

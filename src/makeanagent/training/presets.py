@@ -7,7 +7,7 @@ from makeanagent.models.autoencoder import PAPER_AUTOENCODER, AutoencoderConfig
 from makeanagent.models.behavior import PAPER_BEHAVIOR, BehaviorConfig, ConditionKind
 from makeanagent.models.denoisers import PAPER_DENOISER, DenoiserConfig
 from makeanagent.models.diffusion import DiffusionConfig
-from makeanagent.trajectories.windows import PromptWindow
+from makeanagent.trajectories.windows import PromptWindow, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class DiffusionTraining:
 class TrainingConfig:
     """A generator's whole training."""
 
-    window: PromptWindow = field(default_factory=PromptWindow)
+    window: Window = field(default_factory=PromptWindow)
     autoencoder: AutoencoderTraining = field(default_factory=AutoencoderTraining)
     behavior: BehaviorTraining = field(default_factory=BehaviorTraining)
     diffusion: DiffusionTraining = field(default_factory=DiffusionTraining)

@@ -187,6 +187,7 @@ class TrainingRun:
             return None
         embedding_dim = self.config.behavior.model.embedding_dim
         condition_dim = len(self.config.diffusion.condition) * embedding_dim
+        condition_dim *= self.config.window.num_segments
         model = SuccessPredictor(self.zoo.spec, condition_dim, EVIDENCE_DIM)
         return self._load(model, "predictor")
 

@@ -2,11 +2,18 @@
 
 from makeanagent.trajectories.demonstrations import read_demonstrations
 from makeanagent.trajectories.trajectory import Trajectory
-from makeanagent.trajectories.windows import Prompt, PromptWindow, make_prompt, stack_prompts
+from makeanagent.trajectories.windows import (
+    Prompt,
+    PromptWindow,
+    SegmentWindow,
+    make_prompt,
+    stack_prompts,
+)
 
 __all__ = [
     "Prompt",
     "PromptWindow",
+    "SegmentWindow",
     "Trajectory",
     "make_prompt",
     "read_demonstrations",
