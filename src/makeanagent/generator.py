@@ -65,6 +65,9 @@ class GeneratorConfig:
     "Tasks that it was trained on."
     positions: tuple[int, ...] = ()
     "Where in an observation positions begin (`Suite.positions`), for guidance."
+    training: dict[str, Any] | None = None
+    """How it was trained, as plain JSON: `config`, `seed`, SHA-256 of the zoo's `shards` by name,
+    and the generator of which it began, `start`; older generators do not say."""
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
@@ -86,7 +89,8 @@ class GeneratorConfig:
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values |= {name: content[name] for name in ("condition", "suite")}
-            # Older generators were made before these three.
+            # Older generators were made before these four.
+            values["training"] = content.get("training")
             values["positions"] = tuple(content.get("positions", ()))
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
                 if content.get(name) is not None:
