@@ -13,6 +13,7 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.actors import add_action_noise
 from makeanagent.rollouts.episodes import open_environment, record_episode
 from makeanagent.suites import Act, Suite, layouts
+from makeanagent.training.data import find_held_out
 from makeanagent.trajectories import PromptWindow, Trajectory
 from makeanagent.zoo.store import Zoo
 
@@ -103,8 +104,8 @@ def record_zoo_prompts(
     """
     vectors = []
     for shard in zoo.load_task(task):
-        kept_runs = np.unique(shard.run[shard.qualified])[-held_out_runs:]
-        vectors.append(shard.parameters[shard.qualified & np.isin(shard.run, kept_runs)])
+        held_out = find_held_out(zoo, shard, held_out_runs)
+        vectors.append(shard.parameters[shard.qualified & held_out])
     parameters = np.concatenate(vectors)
     if len(parameters) == 0:
         raise InputError(f"{zoo.folder}: no qualified policy of {task} in the held-out runs")

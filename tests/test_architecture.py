@@ -22,7 +22,8 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 # A new room needs a line here; `zoo.store` would stand for that one module.
 BASE = ("errors", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "suites")
-PARTS = ("models", "hub", "generator", "rollouts", "evaluation", "rl", "zoo", "methods")
+PARTS = ("models", "hub", "generator_config", "generator", "rollouts", "evaluation", "rl", "zoo")
+RECIPES = ("methods", "training")
 MAY_IMPORT = {
     "errors": (),
     "artifacts": ("errors",),
@@ -34,16 +35,17 @@ MAY_IMPORT = {
     "models": ("policies", "trajectories", *BASE),
     "rollouts": (*DATA, *BASE),
     "hub": ("policies", "trajectories", *BASE),
-    "generator": ("hub", "models", "policies", "trajectories", *BASE),
+    "generator_config": ("models", "policies", "trajectories", *BASE),
+    "generator": ("generator_config", "hub", "models", "policies", "trajectories", *BASE),
     "evaluation": ("rollouts", *DATA, *BASE),
     "rl": ("rollouts", *DATA, *BASE),
     "zoo": ("rl", "rollouts", *DATA, *BASE),
     "methods": ("models", "generator", "zoo", "rollouts", *DATA, *BASE),
-    "training": (*PARTS, *DATA, *BASE),
-    "__init__": ("training", *PARTS, *DATA, *BASE),
-    "cli": ("__init__", "training", *PARTS, *DATA, *BASE),
+    "training": ("methods", *PARTS, *DATA, *BASE),
+    "__init__": (*RECIPES, *PARTS, *DATA, *BASE),
+    "cli": ("__init__", *RECIPES, *PARTS, *DATA, *BASE),
     "__main__": ("cli",),
-    "benchmarks": ("cli", "__init__", "training", *PARTS, *DATA, *BASE),
+    "benchmarks": ("cli", "__init__", *RECIPES, *PARTS, *DATA, *BASE),
 }
 
 # Third parties that only some files may import, at module level or within a function.

@@ -12,7 +12,8 @@ import torch
 
 from makeanagent.artifacts import write_manifest
 from makeanagent.errors import InputError
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.hub import PRETRAINED, find_generator
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig

@@ -21,6 +21,7 @@ from makeanagent.policies import Policy, PolicySpec
 from makeanagent.training.presets import SMOKE
 from makeanagent.training.run import STAGES, TrainingRun
 from makeanagent.trajectories import SegmentWindow, Trajectory
+from makeanagent.trajectories.space import Space
 
 SPEC = PolicySpec(
     observation_dim=3, action_dim=1, hidden=(4,), activations=("relu",), heads=("mean",)
@@ -30,14 +31,14 @@ TASKS = ("left", "right")
 CONFIG = replace(
     SMOKE,
     window=WINDOW,
-    autoencoder=replace(SMOKE.autoencoder, model=AutoencoderConfig(latent_dim=4), num_steps=5),
+    autoencoder=replace(SMOKE.autoencoder, model=AutoencoderConfig(latent_dim=4), gradient_steps=5),
     behavior=replace(
-        SMOKE.behavior, model=BehaviorConfig(hidden_dim=16, embedding_dim=8), num_steps=60
+        SMOKE.behavior, model=BehaviorConfig(hidden_dim=16, embedding_dim=8), gradient_steps=60
     ),
     diffusion=replace(
         SMOKE.diffusion,
         model=DenoiserConfig(widths=(32, 32), time_dim=16),
-        num_steps=200,
+        gradient_steps=200,
         validate_steps=100,
         warmup_steps=10,
         batch_size=32,
@@ -69,7 +70,7 @@ class WalkerZoo:
     """As much of a zoo as training asks for."""
 
     folder, suite, spec = "walkers", "walkers", SPEC
-    positions = ()
+    space = Space(observation_dim=3, action_dim=1)
     trains_on_qualified = False
 
     def tasks(self):

@@ -17,7 +17,8 @@ import torch
 
 from benchmarks.prompts import record_expert_prompts
 from makeanagent.artifacts import describe_provenance
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import count_cpus, open_pool
 from makeanagent.policies.batch import PolicyBatch

@@ -15,7 +15,8 @@ from tests.tiny_zoo import TASKS, TINY
 
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import LINE, write_figure
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig

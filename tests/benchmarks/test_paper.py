@@ -15,8 +15,8 @@ from makeanagent.zoo.store import Zoo
 
 SHORT = replace(
     training.SMOKE,
-    behavior=replace(training.SMOKE.behavior, num_steps=20),
-    diffusion=replace(training.SMOKE.diffusion, num_steps=20, validate_steps=10),
+    behavior=replace(training.SMOKE.behavior, gradient_steps=20),
+    diffusion=replace(training.SMOKE.diffusion, gradient_steps=20, validate_steps=10),
 )
 
 

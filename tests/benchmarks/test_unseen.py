@@ -22,7 +22,8 @@ from tests.tiny_zoo import TASKS, TINY
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import write_figure
 from makeanagent.evaluation.metrics import stratified_bootstrap
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.methods.cloning import CloningConfig
 from makeanagent.methods.regression import RegressionConfig
 from makeanagent.models.autoencoder import AutoencoderConfig

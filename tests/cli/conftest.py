@@ -24,7 +24,8 @@ def demonstration(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def generator(tmp_path_factory):
-    from makeanagent.generator import GeneratorConfig, MakeAnAgent
+    from makeanagent.generator import MakeAnAgent
+    from makeanagent.generator_config import GeneratorConfig
     from makeanagent.models.autoencoder import AutoencoderConfig
     from makeanagent.models.behavior import BehaviorConfig
     from makeanagent.models.denoisers import DenoiserConfig

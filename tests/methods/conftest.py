@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.methods.bank import PolicyBank, make_bank
 from makeanagent.models.autoencoder import AutoencoderConfig, fit_closed_form
 from makeanagent.models.behavior import BehaviorConfig

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,6 +7,7 @@ from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import (
     PAPER_AUTOENCODER,
     AutoencoderConfig,
+    Grouping,
     ParameterAutoencoder,
     fit_closed_form,
     group_layers,
@@ -26,9 +29,13 @@ def make_zoo(count: int, rank: int) -> torch.Tensor:
     return mean + 0.05 * torch.randn(count, rank, generator=generator) @ basis
 
 
-def fit(parameters: torch.Tensor, latent_dim: int) -> ParameterAutoencoder:
+def fit(
+    parameters: torch.Tensor, latent_dim: int, grouping: Grouping = "paper"
+) -> ParameterAutoencoder:
     states = torch.randn(len(parameters), 20, SPEC.observation_dim)
-    autoencoder = ParameterAutoencoder(SPEC, AutoencoderConfig(latent_dim=latent_dim))
+    autoencoder = ParameterAutoencoder(
+        SPEC, AutoencoderConfig(latent_dim=latent_dim, grouping=grouping)
+    )
     moments = input_moments(parameters, SPEC, states)
     weights = output_sensitivities(parameters, SPEC, states)
     fit_closed_form(autoencoder, parameters, moments, weights)
@@ -36,10 +43,128 @@ def fit(parameters: torch.Tensor, latent_dim: int) -> ParameterAutoencoder:
 
 
 def test_groups_are_the_two_rows_of_table_1():
-    first, rest = group_layers(META_WORLD)
+    first, rest = ParameterAutoencoder(META_WORLD, AutoencoderConfig(latent_dim=2)).groups
     # 39 x 128 + 128 = 5,120; 128 x 128 + 128 + 2 x (128 x 4 + 4) = 17,544.
     assert (first.stop - first.start, rest.stop - rest.start) == (5_120, 17_544)
     assert rest.stop == META_WORLD.num_parameters
+
+
+def test_layers_group_around_what_all_domains_share():
+    names = {
+        hidden: [
+            [layer.name for layer in group]
+            for group in group_layers(replace(SPEC, hidden=hidden, activations=acts), "layers")
+        ]
+        for hidden, acts in (((8,), ("elu",)), ((8, 6), ("elu",) * 2), ((8, 6, 7), ("elu",) * 3))
+    }
+    heads = ["mean", "log_std"]
+    assert names == {
+        (8,): [["linear1"], heads],
+        (8, 6): [["linear1"], ["linear2"], heads],
+        (8, 6, 7): [["linear1"], ["linear2", "linear3"], heads],
+    }
+
+
+DOMAINS = [
+    PolicySpec(observation_dim=observations, action_dim=actions, hidden=(16, 12))
+    for observations, actions in ((39, 4), (41, 8), (256, 12))
+]
+
+
+def test_latents_have_one_shape_for_all_domains():
+    config = AutoencoderConfig(latent_dim=5, grouping="layers")
+    networks = [ParameterAutoencoder(spec, config) for spec in DOMAINS]
+    assert {network.latent_shape for network in networks} == {(3, 5)}
+    assert {
+        network.encode(torch.zeros(2, network.spec.num_parameters)).shape for network in networks
+    } == {(2, 3, 5)}
+    middle = 16 * 12 + 12
+    assert {network.encoders[1].weight.shape for network in networks} == {(5, middle)}
+    assert {network.decoders[1].weight.shape for network in networks} == {(middle, 5)}
+    first, last = networks[0].groups[0], networks[0].groups[2]
+    assert (first.start, first.stop) == (0, 40 * 16)
+    assert (last.start, last.stop) == (40 * 16 + middle, DOMAINS[0].num_parameters)
+
+
+def test_the_paper_groups_have_one_shape_for_all_observations():
+    networks = [ParameterAutoencoder(spec, AutoencoderConfig(latent_dim=5)) for spec in DOMAINS]
+    assert {network.latent_shape for network in networks} == {(2, 5)}
+
+
+def draw_maps(spec: PolicySpec, seed: int = 0) -> list[torch.Tensor]:
+    """The three groups' maps, encoders before decoders."""
+    network = ParameterAutoencoder(spec, AutoencoderConfig(latent_dim=50, grouping="layers"))
+    network.draw_maps(seed)
+    return [part.weight.detach() for part in (*network.encoders, *network.decoders)]
+
+
+def test_middle_groups_begin_alike_in_all_domains():
+    here, there, again, other = (
+        draw_maps(DOMAINS[0]),
+        draw_maps(DOMAINS[2]),
+        draw_maps(DOMAINS[0]),
+        draw_maps(DOMAINS[0], 1),
+    )
+    assert torch.equal(here[1], there[1])
+    assert torch.equal(here[4], there[4])
+    assert all(map(torch.equal, here, again))
+    assert not any(map(torch.equal, here, other))
+    # Equal shapes alone must not begin alike: each group has a stream of its own.
+    assert not torch.equal(here[0].flatten()[:100], here[1].flatten()[:100])
+
+
+def test_maps_are_drawn_as_linear_layers_draw_theirs():
+    torch.manual_seed(0)
+    network = ParameterAutoencoder(DOMAINS[2], AutoencoderConfig(latent_dim=50, grouping="layers"))
+    for drawn, part in zip(
+        draw_maps(DOMAINS[2]), (*network.encoders, *network.decoders), strict=True
+    ):
+        bound = part.in_features**-0.5
+        assert drawn.abs().max() <= bound
+        assert drawn.std().item() == pytest.approx(part.weight.std().item(), rel=0.05)
+        assert drawn.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+@torch.no_grad()
+def test_closed_form_is_exact_for_either_grouping():
+    parameters = make_zoo(40, rank=4)
+    autoencoder = fit(parameters, latent_dim=4, grouping="layers")
+    assert autoencoder.latent_shape == (3, 4)
+    decoded = autoencoder.decode(autoencoder.encode(parameters))
+    torch.testing.assert_close(decoded, parameters, atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_a_layer_norm_gives_latents_of_unit_scale_each():
+    parameters = 5 * make_zoo(10, rank=4) + 1
+    config = AutoencoderConfig(latent_dim=64, layer_norm=True)
+    latents = ParameterAutoencoder(SPEC, config).encode(parameters)
+    torch.testing.assert_close(latents.mean(dim=2), torch.zeros(10, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        latents.std(dim=2, correction=0), torch.ones(10, 2), atol=1e-2, rtol=0
+    )
+
+
+@torch.no_grad()
+def test_the_noise_of_equation_5_has_its_scales():
+    parameters, scale = make_zoo(200, rank=4), 1e-2
+    spread = {}
+    for name in ("input_noise", "latent_noise"):
+        config = AutoencoderConfig(
+            latent_dim=4, **{"input_noise": 0.0, "latent_noise": 0.0, name: scale}
+        )
+        autoencoder = fit(parameters, latent_dim=4)
+        autoencoder.config = config
+        difference = autoencoder(parameters, torch.Generator().manual_seed(0)) - parameters
+        spread[name] = autoencoder.encode(parameters + difference) - autoencoder.encode(parameters)
+    assert spread["latent_noise"].std().item() == pytest.approx(scale, rel=0.1)
+    expected = torch.stack(
+        [
+            scale * part.get_parameter("weight").square().sum(dim=1).sqrt() / autoencoder.scale
+            for part in autoencoder.encoders
+        ]
+    )
+    torch.testing.assert_close(spread["input_noise"].std(dim=0), expected, rtol=0.3, atol=0)
 
 
 def test_paper_latents_have_the_shape_of_table_1():

@@ -1,3 +1,6 @@
+import copy
+import math
+
 import pytest
 import torch
 
@@ -67,6 +70,63 @@ def test_a_perfect_denoiser_is_sampled_exactly(prediction: str):
     torch.testing.assert_close(samples, answer, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("num_steps", [1, 4, 10])
+def test_sampling_takes_as_many_steps_as_asked_for(num_steps: int):
+    seen = []
+
+    def note(latents: torch.Tensor, steps: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        seen.append(steps.tolist())
+        return torch.zeros_like(latents)
+
+    scheduler = make_scheduler(DiffusionConfig(train_steps=100))
+    sample_latents(note, scheduler, torch.zeros(2, 1), (2, 8), num_steps)
+    # Evenly from the noisiest to the cleanest, for all samples alike.
+    stride = 100 // num_steps
+    assert seen == [[steps, steps] for steps in range(100 - stride, -1, -stride)]
+
+
+def test_sampling_leaves_a_shared_scheduler_as_it_was():
+    scheduler = make_scheduler(DiffusionConfig())
+    before = {name: copy.deepcopy(value) for name, value in vars(scheduler).items()}
+    rows = torch.zeros(2, 1)
+    sample_latents(lambda latents, *_: latents, scheduler, rows, (2, 8), 4)
+    after = vars(scheduler)
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(after[name], value), name
+        else:
+            assert after[name] == value, name
+    # Even while another samples by it.
+    seen = []
+
+    def sample_within(latents: torch.Tensor, steps: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        sample_latents(lambda latents, *_: latents, scheduler, rows, (2, 8), 3)
+        seen.append(int(steps[0]))
+        return latents
+
+    sample_latents(sample_within, scheduler, rows, (2, 8), 5)
+    assert seen == [80, 60, 40, 20, 0]
+
+
+def test_the_scheduler_is_that_of_the_config():
+    cosine, linear, long = (
+        make_scheduler(config)
+        for config in (
+            DiffusionConfig(),
+            DiffusionConfig(beta_schedule="linear"),
+            DiffusionConfig(train_steps=300),
+        )
+    )
+    assert len(cosine.alphas_cumprod) == 100
+    assert len(long.alphas_cumprod) == 300
+    assert not torch.allclose(cosine.alphas_cumprod, linear.alphas_cumprod)
+    # Nichol and Dhariwal 2021: cos^2((t / T + 0.008) / 1.008 * pi / 2), here at t = 50 of 100.
+    share = math.cos((0.5 + 0.008) / 1.008 * math.pi / 2) ** 2
+    share /= math.cos(0.008 / 1.008 * math.pi / 2) ** 2
+    assert cosine.alphas_cumprod[49].item() == pytest.approx(share, rel=1e-4)
+
+
 def test_noise_grows_with_the_timestep():
     scheduler = make_scheduler(DiffusionConfig())
     generator = torch.Generator().manual_seed(0)
@@ -74,6 +134,59 @@ def test_noise_grows_with_the_timestep():
     share = ((noisy - torch.ones_like(noisy)).square().mean(dim=(1, 2))).sqrt()
     assert share[steps < 10].mean() < 0.3 < 1.0 < share[steps > 90].mean()
     assert noise.std().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_noise_is_added_by_the_schedule():
+    scheduler = make_scheduler(DiffusionConfig())
+    clean = torch.randn(50, 2, 8)
+    noisy, steps, noise = noise_latents(scheduler, clean, torch.Generator().manual_seed(0))
+    alpha = scheduler.alphas_cumprod[steps][:, None, None]
+    torch.testing.assert_close(noisy, alpha.sqrt() * clean + (1 - alpha).sqrt() * noise)
+
+
+def test_time_embeddings_by_hand():
+    # Frequencies from 1 to 1 / 10,000: sines first, then cosines.
+    found = embed_time(torch.tensor([3]), 4)[0]
+    expected = [math.sin(3), math.sin(3e-4), math.cos(3), math.cos(3e-4)]
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_blocks_of_the_mlp_begin_as_the_identity():
+    torch.manual_seed(0)
+    denoiser = build_denoiser((2, 8), 5, MLP)
+    x, context = torch.randn(3, 64), torch.randn(3, 64)
+    for block in denoiser.blocks:
+        assert torch.equal(block(x, context), x)
+    assert len(denoiser.blocks) == 2
+
+
+def test_gate_and_modulation_begin_neutral():
+    torch.manual_seed(0)
+    denoiser = build_denoiser((2, 8), 5, MLP)
+    latents, steps = torch.randn(3, 2, 8), torch.tensor([0, 50, 99])
+    # With these and the blocks neutral, neither time nor condition is felt.
+    expected = denoiser.head(denoiser.embed(latents.flatten(1))).unflatten(1, (2, 8))
+    torch.testing.assert_close(denoiser(latents, steps, torch.randn(3, 5)), expected)
+
+
+def test_the_unet_has_shortcuts_around_its_middle():
+    torch.manual_seed(0)
+    denoiser = build_denoiser((2, 8), 5, UNET)
+    # What comes from below the first level is cut off.
+    deepest = denoiser.up[-2]
+    handle = deepest.register_forward_hook(lambda _, inputs, output: (output[0], 0 * output[1]))
+    first, second = (
+        denoiser(torch.randn(1, 2, 8), torch.tensor([10]), torch.zeros(1, 5)) for _ in range(2)
+    )
+    handle.remove()
+    assert not torch.allclose(first, second)
+
+
+def test_the_unet_is_of_the_configs_kernels_and_norms():
+    config = DenoiserConfig(kind="unet", widths=(16, 32), kernel_size=5, norm_groups=4)
+    convolution, norm, _ = build_denoiser((2, 8), 5, config).down[0].first.first
+    assert convolution.kernel_size == (5,)
+    assert norm.num_groups == 4
 
 
 def test_both_denoisers_learn_two_clusters():

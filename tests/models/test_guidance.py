@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from makeanagent.errors import InputError
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig

@@ -22,13 +22,13 @@ from makeanagent.training.ranking import train_ranking
 from makeanagent.training.run import STAGES, TrainingRun
 
 SMALL = CandidateConfig(
-    num_folds=2, num_steps=5, max_policies=9, num_prompts=2, num_candidates=3, num_layouts=2
+    num_folds=2, gradient_steps=5, max_policies=9, num_prompts=2, num_candidates=3, num_layouts=2
 )
 SHORT = replace(
     SMOKE,
-    autoencoder=replace(SMOKE.autoencoder, num_steps=2),
-    behavior=replace(SMOKE.behavior, num_steps=5),
-    diffusion=replace(SMOKE.diffusion, num_steps=5),
+    autoencoder=replace(SMOKE.autoencoder, gradient_steps=2),
+    behavior=replace(SMOKE.behavior, gradient_steps=5),
+    diffusion=replace(SMOKE.diffusion, gradient_steps=5),
 )
 
 
@@ -69,7 +69,7 @@ def test_candidates_are_played_and_read_again(zoo, tmp_path):
             replace(
                 SHORT,
                 max_policies=9,
-                diffusion=replace(SHORT.diffusion, num_steps=5, action_weight=0.0),
+                diffusion=replace(SHORT.diffusion, gradient_steps=5, action_weight=0.0),
             ),
             [other for other in TASKS if other != task],
         )

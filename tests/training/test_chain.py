@@ -39,8 +39,8 @@ DISTILLATION = DistillationConfig(
 )
 SHORT = replace(
     SMOKE,
-    behavior=replace(SMOKE.behavior, num_steps=40),
-    diffusion=replace(SMOKE.diffusion, num_steps=40, validate_steps=10),
+    behavior=replace(SMOKE.behavior, gradient_steps=40),
+    diffusion=replace(SMOKE.diffusion, gradient_steps=40, validate_steps=10),
     checkpoint_seconds=0.0,
 )
 """Writes its state after every step."""
@@ -184,7 +184,9 @@ def test_validation_holds_out_whole_runs(zoo):
 
 @pytest.mark.parametrize("condition", ["h", "v"])
 def test_single_embeddings_condition_too(condition, run, zoo, tmp_path):
-    config = replace(SMOKE, diffusion=replace(SMOKE.diffusion, condition=condition, num_steps=20))
+    config = replace(
+        SMOKE, diffusion=replace(SMOKE.diffusion, condition=condition, gradient_steps=20)
+    )
     single = TrainingRun(tmp_path / "run", zoo, config)
     for stage in STAGES[:2]:
         weights = (run.folder / f"{stage}.safetensors").read_bytes()

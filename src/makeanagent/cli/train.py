@@ -32,10 +32,15 @@ class Train:
     "Tasks to train on; all of the zoo's by default."
     condition: Literal["hv", "h", "v"] = "hv"
     "Embeddings that condition the diffusion: both, h alone, or v alone (figure 8)."
-    num_steps: int | None = None
-    "Steps of the prompt window (n); by default the paper's 60."
+    window_steps: int | None = None
+    "How many steps of a demonstration the prompt window spans (n); by default the paper's 60."
+    start_from: str | None = None
+    """A generator whose weights the training begins with, as far as they fit: a bundled one's name,
+    a folder, or a hub id."""
     seed: int = 0
+    "Seed of initialisation, batches and noise."
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    "Where to train; auto is CUDA where there is a GPU."
 
     def run(self) -> None:
         """Train the stages that are missing, and save the generator."""
@@ -46,6 +51,7 @@ class Train:
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.training.presets import PRESETS
         from makeanagent.training.run import STAGES, TrainingRun
+        from makeanagent.training.start import load_start
         from makeanagent.zoo.store import Zoo
 
         device = find_device(self.device)
@@ -53,15 +59,18 @@ class Train:
         tasks = choose_tasks(zoo, expand_tasks(find_suite(zoo.suite), self.tasks or zoo.tasks()))
         config = PRESETS[self.preset]
         window = config.window
-        if self.num_steps is not None:
-            window = replace(window, num_steps=self.num_steps)
+        if self.window_steps is not None:
+            window = replace(window, num_steps=self.window_steps)
         config = replace(
             config,
             seed=self.seed,
             window=window,
             diffusion=replace(config.diffusion, condition=self.condition),
         )
-        run = TrainingRun(self.out, zoo, config, tasks)
+        start = None if self.start_from is None else load_start(self.start_from)
+        run = TrainingRun(self.out, zoo, config, tasks, start)
+        for line in run.describe_start():
+            print(line)
         if self.stage == "predictor":
             train_predictor(run, device)
             return

@@ -1,13 +1,18 @@
 """Parameter autoencoder: policies to latents of equal size, group of layers by group of layers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
 from makeanagent.policies.batch import PolicyBatch
-from makeanagent.policies.spec import PolicySpec
+from makeanagent.policies.initialization import layer_stream
+from makeanagent.policies.spec import Layer, PolicySpec
+
+Grouping = Literal["paper", "layers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,27 +22,31 @@ class AutoencoderConfig:
     latent_dim: int = 128
     "Width of each group's latent; table 1 has 1,024."
     layer_norm: bool = False
-    "Normalise latents by a LayerNorm that all groups share, as the paper's own model does."
+    "Whether a LayerNorm that all groups share normalises latents, as in the paper's own model."
     input_noise: float = 1e-4
-    "Standard deviation of the noise on parameters (xi_D in equation 5)."
+    "Standard deviation of the noise that is added to parameters (xi_D in equation 5)."
     latent_noise: float = 1e-3
-    "Standard deviation of the noise on latents (xi_E in equation 5)."
+    "Standard deviation of the noise that is added to latents of scale 1 (xi_E in equation 5)."
+    grouping: Grouping = "paper"
+    """Which layers are encoded together: 'paper' has each hidden layer, the heads with the last
+    (table 1: two groups); 'layers' has the first, the hidden ones after it, and the heads, so that
+    what lies between has the same shape for all widths of observations and actions."""
 
 
 PAPER_AUTOENCODER = AutoencoderConfig(latent_dim=1024, layer_norm=True)
 
 
-def group_layers(spec: PolicySpec) -> tuple[slice, ...]:
-    """Spans of the flat vector that are encoded together: each hidden layer, heads with the last.
+def group_layers(spec: PolicySpec, grouping: Grouping = "paper") -> tuple[tuple[Layer, ...], ...]:
+    """Layers that are encoded together, in the order of the flat vector.
 
-    For the paper's actor: linear1 (5,120) and linear2 with mean and log-std (17,544), the two rows
-    of table 1's output dim [2, 1024].
+    For the paper's actor, 'paper' gives linear1 (5,120) and linear2 with mean and log-std (17,544),
+    the two rows of table 1's output dim [2, 1024].
     """
-    starts = [layer.start for layer in spec.layers[: len(spec.hidden)]]
-    return tuple(
-        slice(start, stop)
-        for start, stop in zip(starts, [*starts[1:], spec.num_parameters], strict=True)
-    )
+    depth = len(spec.hidden)
+    hidden, heads = spec.layers[:depth], spec.layers[depth:]
+    if grouping == "paper":
+        return (*((layer,) for layer in hidden[:-1]), (hidden[-1], *heads))
+    return tuple(group for group in (hidden[:1], hidden[1:], heads) if group)
 
 
 class ParameterAutoencoder(nn.Module):
@@ -53,7 +62,8 @@ class ParameterAutoencoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.config = config
-        self.groups = group_layers(spec)
+        self.layers = group_layers(spec, config.grouping)
+        self.groups = tuple(slice(group[0].start, group[-1].bias.stop) for group in self.layers)
         widths = [group.stop - group.start for group in self.groups]
         dim = config.latent_dim
         self.encoders = nn.ModuleList([nn.Linear(width, dim, bias=False) for width in widths])
@@ -66,6 +76,19 @@ class ParameterAutoencoder(nn.Module):
     def latent_shape(self) -> tuple[int, int]:
         """G groups by D dimensions."""
         return len(self.groups), self.config.latent_dim
+
+    @torch.no_grad()
+    def draw_maps(self, seed: int) -> None:
+        """Draw the maps as `nn.Linear` does, but each group's from a random stream of its own.
+
+        Groups of the same layers and shape begin alike, whatever the other groups' shapes are.
+        """
+        for layers, encoder, decoder in zip(self.layers, self.encoders, self.decoders, strict=True):
+            names = ["autoencoder", *(layer.name for layer in layers)]
+            stream = layer_stream(".".join(names), seed)
+            for weight in (encoder.get_parameter("weight"), decoder.get_parameter("weight")):
+                bound = weight.shape[1] ** -0.5
+                weight.copy_(torch.empty(weight.shape).uniform_(-bound, bound, generator=stream))
 
     def encode(self, parameters: Tensor) -> Tensor:
         """Latents `[N, G, D]` of policies `[N, P]`.
@@ -197,14 +220,13 @@ def fit_closed_form(
 
     dim = autoencoder.config.latent_dim
     latents = []
-    for index, group in enumerate(autoencoder.groups):
-        members = [layer for layer in spec.layers if group.start <= layer.start < group.stop]
+    for index, members in enumerate(autoencoder.layers):
         weighted = _apply(centred, members, roots)
         _, _, basis = torch.svd_lowrank(weighted, q=min(dim, *weighted.shape), niter=4)
         basis = nn.functional.pad(basis, (0, dim - basis.shape[1]))
         latents.append(weighted @ basis)
         # Both maps act on plain weights: the metric is folded into them.
-        shifted = [layer._replace(start=layer.start - group.start) for layer in members]
+        shifted = [layer._replace(start=layer.start - members[0].start) for layer in members]
         encoder = autoencoder.encoders[index].get_parameter("weight")
         encoder.copy_(_apply(basis.T, shifted, roots))
         decoder = autoencoder.decoders[index].get_parameter("weight")
@@ -212,7 +234,7 @@ def fit_closed_form(
     autoencoder.scale.copy_(torch.stack(latents, dim=1).std())
 
 
-def _apply(rows: Tensor, layers: list, factors: dict[str, Tensor]) -> Tensor:
+def _apply(rows: Tensor, layers: Sequence[Layer], factors: dict[str, Tensor]) -> Tensor:
     """Multiply each layer's [W b] in `rows` `[N, ...]` by its symmetric factor; keep the order."""
     pieces = []
     for layer in layers:

@@ -12,15 +12,15 @@ class DenoiserConfig:
     """Shape of the denoiser (paper, section 3 and table 3)."""
 
     kind: Literal["mlp", "unet"] = "mlp"
-    "A residual MLP, or the paper's 1-D U-Net."
+    "Which network denoises: a residual MLP, or the paper's 1-D U-Net."
     widths: tuple[int, ...] = (256, 256, 256)
-    "Width of each residual block, or channels of each level of the U-Net."
+    "Width of each residual block, which is one for all, or channels of each level of the U-Net."
     time_dim: int = 128
-    "Embedding dim of diffusion steps."
+    "Width of the embedding of diffusion steps."
     kernel_size: int = 3
-    "Of the U-Net's convolutions."
+    "How many positions a convolution of the U-Net spans."
     norm_groups: int = 8
-    "Of the U-Net's group normalisation."
+    "How many groups of channels the U-Net normalises apart."
 
 
 PAPER_DENOISER = DenoiserConfig(kind="unet", widths=(512, 1024, 2048))

@@ -1,5 +1,6 @@
 """Latent diffusion: the training loss and the sampler, apart from the networks."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -19,11 +20,11 @@ class DiffusionConfig:
     """Noise schedule and sampler (paper, table 3)."""
 
     train_steps: int = 100
-    "T: noise levels in training."
+    "T: how many noise levels training draws from."
     sample_steps: int = 10
-    "Denoising steps of DDIM."
+    "How many denoising steps DDIM takes."
     beta_schedule: Literal["squaredcos_cap_v2", "linear"] = "squaredcos_cap_v2"
-    "Name of diffusers' noise schedule."
+    "Which of diffusers' noise schedules is used, by its name there."
     prediction: Literal["sample", "epsilon"] = "sample"
     "What the network predicts: the clean latent, or the noise (equation 8)."
 
@@ -70,7 +71,7 @@ def sample_latents(
 
     Args:
         denoiser: the network.
-        scheduler: from `make_scheduler`.
+        scheduler: from `make_scheduler`; stays as it is.
         condition: `[N, C]`: one row a sample.
         latent_shape: G groups by D dimensions.
         num_steps: denoising steps.
@@ -78,6 +79,8 @@ def sample_latents(
     """
     latents = torch.randn((len(condition), *latent_shape), generator=generator)
     latents = latents.to(condition.device)
+    # Its steps are set on a copy: others may sample by the same one.
+    scheduler = copy.copy(scheduler)
     scheduler.set_timesteps(num_steps)
     for timestep in scheduler.timesteps:
         steps = torch.full((len(latents),), int(timestep), device=latents.device)

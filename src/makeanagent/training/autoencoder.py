@@ -17,7 +17,8 @@ from makeanagent.policies.batch import PolicyBatch
 from makeanagent.training.checkpoint import TrainingState
 from makeanagent.training.data import TrainingData
 from makeanagent.training.presets import AutoencoderTraining
-from makeanagent.training.schedules import cosine_factor, count_steps, restart_factor
+from makeanagent.training.schedules import count_steps, decay_with_restarts
+from makeanagent.training.start import take_over
 
 _PROBE_POLICIES = 512
 """Policies on which input moments are measured."""
@@ -33,7 +34,8 @@ def train_autoencoder(
     device: str,
     state_path: Path,
     checkpoint_seconds: float,
-    log: Callable[[int, int, dict[str, float]], Any],
+    log: Callable[[int, int, dict[str, Tensor]], Any],
+    start: ParameterAutoencoder | None = None,
 ) -> ParameterAutoencoder:
     """Train on the policies of the training runs.
 
@@ -44,13 +46,17 @@ def train_autoencoder(
         device: where to train.
         state_path: where the state lies from which a killed run goes on.
         checkpoint_seconds: time between two writings of the state.
-        log: called with step, number of steps and values to log.
+        log: called with step, number of steps and values to log, tensors that it reads if it
+            writes them: on a GPU each reading waits for the step to end.
+        start: another one, whose weights this begins with where they fit.
     """
     torch.manual_seed(seed)
     generator = torch.Generator(device).manual_seed(seed)
     parameters = data.parameters[~data.held_out].to(device)
     states = data.rollouts.states[~data.held_out].to(device)
-    autoencoder = ParameterAutoencoder(data.spec, config.model).to(device)
+    autoencoder = ParameterAutoencoder(data.spec, config.model)
+    autoencoder.draw_maps(seed)
+    autoencoder.to(device)
     optimizer = torch.optim.AdamW(
         autoencoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -59,17 +65,13 @@ def train_autoencoder(
     first_step = state.restore()
     if first_step == 0 and config.closed_form:
         _fit_linear_optimum(autoencoder, parameters, states, generator)
+    if first_step == 0 and start is not None:
+        take_over(autoencoder, start)
 
-    num_steps = count_steps(config.num_steps, config.num_epochs, len(parameters), config.batch_size)
-    steps_per_epoch = -(-len(parameters) // config.batch_size)
+    num_steps = count_steps(config, len(parameters))
+    schedule = decay_with_restarts(optimizer, config, len(parameters), first_step)
     spread = (parameters - parameters.mean(dim=0)).square().mean()
     for step in range(first_step, num_steps):
-        factor = (
-            cosine_factor(step, num_steps)
-            if config.restart_epochs is None
-            else restart_factor(step, config.restart_epochs * steps_per_epoch)
-        )
-        optimizer.param_groups[0]["lr"] = config.learning_rate * factor
         rows = torch.randint(
             len(parameters), (config.batch_size,), generator=generator, device=device
         )
@@ -77,14 +79,15 @@ def train_autoencoder(
         decoded = autoencoder(batch, generator)
         weight_error = (decoded - batch).square().mean()
         loss = weight_error
-        values = {"weight_error": weight_error.item() / spread.item()}
+        values = {"weight_error": weight_error.detach() / spread}
         if config.action_weight > 0:
             error = _action_error(decoded, batch, states[rows], data)
             loss = weight_error / spread + config.action_weight * error
-            values["action_error"] = error.item()
+            values["action_error"] = error.detach()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
         log(step + 1, num_steps, values)
         state.save_if_due(step + 1)
     _fit_scale(autoencoder, parameters)

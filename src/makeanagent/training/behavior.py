@@ -11,7 +11,8 @@ from makeanagent.models.behavior import BehaviorEmbedding, contrastive_loss
 from makeanagent.training.checkpoint import TrainingState
 from makeanagent.training.data import TrainingData
 from makeanagent.training.presets import BehaviorTraining
-from makeanagent.training.schedules import cosine_factor, count_steps, restart_factor
+from makeanagent.training.schedules import count_steps, decay_with_restarts
+from makeanagent.training.start import take_over
 
 
 def train_behavior(
@@ -22,7 +23,8 @@ def train_behavior(
     device: str,
     state_path: Path,
     checkpoint_seconds: float,
-    log: Callable[[int, int, dict[str, float]], Any],
+    log: Callable[[int, int, dict[str, Tensor]], Any],
+    start: BehaviorEmbedding | None = None,
 ) -> BehaviorEmbedding:
     """Train on the rollouts of the training runs and on the experts' demonstrations.
 
@@ -40,16 +42,12 @@ def train_behavior(
         state_path, {"behavior": embedding}, optimizer, generator, checkpoint_seconds
     )
     first_step = state.restore()
+    if first_step == 0 and start is not None:
+        take_over(embedding, start)
 
-    num_steps = count_steps(config.num_steps, config.num_epochs, len(behavior), config.batch_size)
-    steps_per_epoch = -(-len(behavior) // config.batch_size)
+    num_steps = count_steps(config, len(behavior))
+    schedule = decay_with_restarts(optimizer, config, len(behavior), first_step)
     for step in range(first_step, num_steps):
-        factor = (
-            cosine_factor(step, num_steps)
-            if config.restart_epochs is None
-            else restart_factor(step, config.restart_epochs * steps_per_epoch)
-        )
-        optimizer.param_groups[0]["lr"] = config.learning_rate * factor
         rows = torch.randint(
             len(behavior), (config.batch_size,), generator=generator, device=device
         )
@@ -58,7 +56,8 @@ def train_behavior(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        log(step + 1, num_steps, {"contrastive_loss": loss.item()})
+        schedule.step()
+        log(step + 1, num_steps, {"contrastive_loss": loss.detach()})
         state.save_if_due(step + 1)
     return embedding.eval()
 

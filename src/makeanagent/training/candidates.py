@@ -35,17 +35,17 @@ class CandidateConfig:
     """Sizes of the experiment that the success predictor learns from."""
 
     num_folds: int = 4
-    "Generators, each trained without its own fold of the tasks."
-    num_steps: int = 2_500
-    "Gradient steps of their diffusion models, without the behaviour loss: guidance follows."
+    "How many generators are trained, each without its own fold of the tasks."
+    gradient_steps: int = 2_500
+    "Gradient steps of their diffusion models, without the action error: guidance follows."
     max_policies: int = 120
-    "Policies of each task that they are trained on."
+    "How many policies of each task they are trained on at most."
     num_prompts: int = 4
-    "Demonstrations of each task."
+    "How many demonstrations of each task prompt them."
     num_candidates: int = 12
-    "Guided policies for each demonstration."
+    "How many guided policies are generated for each demonstration."
     num_layouts: int = 4
-    "Validation layouts that each plays."
+    "How many validation layouts each of them plays."
 
 
 def split_tasks(tasks: Sequence[str], num_folds: int) -> list[tuple[str, ...]]:
@@ -92,7 +92,9 @@ def play_candidates(
     small = replace(
         training,
         max_policies=config.max_policies,
-        diffusion=replace(training.diffusion, num_steps=config.num_steps, action_weight=0.0),
+        diffusion=replace(
+            training.diffusion, gradient_steps=config.gradient_steps, action_weight=0.0
+        ),
     )
     folds = split_tasks(tasks, config.num_folds)
     _forget_others(folder, {"candidates": asdict(config), "guidance": asdict(GuidanceConfig())})

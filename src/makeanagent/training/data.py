@@ -12,7 +12,7 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import stack_prompts
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import Window
-from makeanagent.zoo.store import Zoo
+from makeanagent.zoo.store import Zoo, ZooShard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,28 @@ class TrainingData:
     "bool `[M]`: expert prompts that are kept for validation."
 
 
+def find_serving(zoo: Zoo, shard: ZooShard) -> np.ndarray:
+    """Which of a shard's policies serve to train a generator, bool `[N]`."""
+    return shard.qualified if zoo.trains_on_qualified else np.ones(len(shard.run), bool)
+
+
+def find_held_out(zoo: Zoo, shard: ZooShard, held_out_runs: int) -> np.ndarray:
+    """Which of a shard's policies that serve are kept from training, bool `[N]`.
+
+    They are those of the last runs: checkpoints of one run are so alike that a split over
+    checkpoints would validate nothing. Three quarters of the runs at least stay for training.
+
+    Args:
+        zoo: where the shard is from.
+        shard: one population.
+        held_out_runs: how many runs are asked for.
+    """
+    serving = find_serving(zoo, shard)
+    runs = np.unique(shard.run[serving])
+    spare = min(len(runs) - 1, max(1, len(runs) // 4))
+    return serving & np.isin(shard.run, runs[len(runs) - min(held_out_runs, spare) :])
+
+
 def load_training_data(
     zoo: Zoo,
     tasks: tuple[str, ...],
@@ -67,8 +89,7 @@ def load_training_data(
         zoo: an opened zoo.
         tasks: tasks to read; all of the zoo's if empty.
         window: how prompts are cut.
-        held_out_runs: the last runs of each task, kept for validation: checkpoints of one run are
-            so alike that a split over checkpoints would validate nothing.
+        held_out_runs: runs of each population that are kept for validation; see `find_held_out`.
         num_states: states kept of each demonstration.
         max_policies: policies of each task at most, evenly over its checkpoints.
         align: whether runs are aligned first.
@@ -86,21 +107,15 @@ def load_training_data(
     for label, task in enumerate(tasks):
         shards = zoo.load_task(task)
         for shard in shards:
-            keep = np.arange(len(shard.parameters))
-            if zoo.trains_on_qualified:
-                keep = keep[shard.qualified]
+            keep = np.flatnonzero(find_serving(zoo, shard))
             if max_policies is not None and len(keep) > max_policies // len(shards):
                 picked = np.linspace(0, len(keep) - 1, max(1, max_policies // len(shards)))
                 keep = keep[picked.astype(int)]
-            # Of the runs whose policies serve; three quarters of them at least stay for training.
-            runs = np.unique(shard.run[keep])
-            spare = min(len(runs) - 1, max(1, len(runs) // 4))
-            kept_runs = runs[len(runs) - min(held_out_runs, spare) :]
             parameters.append(shard.parameters[keep])
             labels += [label] * len(keep)
             run_numbers.append(shard.run[keep] + num_runs)
             num_runs += int(shard.run.max()) + 1
-            held_out.append(np.isin(shard.run[keep], kept_runs))
+            held_out.append(find_held_out(zoo, shard, held_out_runs)[keep])
             rollouts += [shard.rollouts[row] for row in keep]
             # Agents that learnt without an expert show the task themselves.
             shown = shard.demonstrations or [shard.rollouts[row] for row in keep]

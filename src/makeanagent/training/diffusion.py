@@ -1,13 +1,14 @@
 """Recipe: train the conditional latent diffusion model (paper, section 3, equation 8, table 3)."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
@@ -17,7 +18,8 @@ from makeanagent.policies.batch import PolicyBatch
 from makeanagent.training.checkpoint import TrainingState
 from makeanagent.training.data import Prompts, TrainingData
 from makeanagent.training.presets import DiffusionTraining
-from makeanagent.training.schedules import cosine_factor, count_steps
+from makeanagent.training.schedules import count_steps, warm_up_and_decay
+from makeanagent.training.start import take_over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,8 @@ def train_diffusion(
     device: str,
     state_path: Path,
     checkpoint_seconds: float,
-    log: Callable[[int, int, dict[str, float]], Any],
+    log: Callable[[int, int, dict[str, Tensor]], Any],
+    start: nn.Module | None = None,
 ) -> nn.Module:
     """Train the denoiser; autoencoder and embedding stay frozen.
 
@@ -127,8 +130,10 @@ def train_diffusion(
 
     condition_dim = train.rollout_conditions.shape[1]
     denoiser = build_denoiser(autoencoder.latent_shape, condition_dim, config.model).to(device)
-    ema = copy.deepcopy(denoiser).requires_grad_(False)
-    best = copy.deepcopy(ema)
+    if start is not None:
+        take_over(denoiser, start)
+    ema = average_weights(denoiser, config.ema_decay)
+    best = copy.deepcopy(denoiser).requires_grad_(False)
     scheduler = make_scheduler(config.diffusion)
     optimizer = torch.optim.AdamW(
         denoiser.parameters(),
@@ -143,14 +148,11 @@ def train_diffusion(
     best_loss = float(state.notes.get("best_loss", torch.tensor(float("inf"))))
     stale = int(state.notes.get("stale", torch.tensor(0)))
 
-    num_steps = count_steps(
-        config.num_steps, config.num_epochs, len(train.latents), config.batch_size
-    )
+    num_steps = count_steps(config, len(train.latents))
+    schedule = warm_up_and_decay(optimizer, num_steps, config.warmup_steps, first_step)
     for step in range(first_step, num_steps):
         if stale >= config.patience:
             break
-        factor = cosine_factor(step, num_steps, config.warmup_steps)
-        optimizer.param_groups[0]["lr"] = config.learning_rate * factor
         rows = torch.randint(
             len(train.latents), (config.batch_size,), generator=generator, device=device
         )
@@ -161,25 +163,24 @@ def train_diffusion(
         prediction = denoiser(noisy, timesteps, condition)
         target = clean if config.diffusion.prediction == "sample" else noise
         loss = nn.functional.mse_loss(prediction, target)
-        values = {"loss": loss.item()}
+        values = {"loss": loss.detach()}
         if config.action_weight > 0:
             few = slice(0, config.action_samples)
             error = _action_error(autoencoder, data, prediction[few], clean[few], states[few])
-            values["action_error"] = error.item()
+            values["action_error"] = error.detach()
             loss = loss + config.action_weight * error
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        with torch.no_grad():
-            # Young weights are averaged over a shorter past.
-            decay = min(config.ema_decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(ema.parameters()), list(denoiser.parameters()), 1 - decay)
+        schedule.step()
+        ema.update_parameters(denoiser)
         if (step + 1) % config.validate_steps == 0 or step + 1 == num_steps:
             checks = _validate(ema, autoencoder, data, valid, config, seed)
             values |= checks
-            if checks["validation/action_error"] < best_loss:
-                best_loss, stale = checks["validation/action_error"], 0
-                best.load_state_dict(ema.state_dict())
+            valid_loss = float(checks["validation/action_error"])
+            if valid_loss < best_loss:
+                best_loss, stale = valid_loss, 0
+                best.load_state_dict(ema.module.state_dict())
             else:
                 stale += 1
             state.notes = {
@@ -189,6 +190,28 @@ def train_diffusion(
         log(step + 1, num_steps, values)
         state.save_if_due(step + 1)
     return best.eval()
+
+
+def average_weights(model: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a model's weights, over a shorter past while it is young.
+
+    Args:
+        model: where the average begins.
+        decay: share of the average that each update keeps, once it is old enough.
+    """
+
+    @torch.no_grad()
+    def average(means: Iterable[Tensor], weights: Iterable[Tensor], count: Tensor | int) -> None:
+        # A tensor, since reading the count would wait for the GPU.
+        share = (9 / (9 + torch.as_tensor(count))).clamp(min=1 - decay)
+        for mean, weight in zip(means, weights, strict=True):
+            mean.lerp_(weight, share)
+
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    averaged.requires_grad_(False)
+    # The weights at the beginning count; else the first update would replace them.
+    averaged.n_averaged += 1
+    return averaged
 
 
 def _action_error(
@@ -214,7 +237,7 @@ def _validate(
     valid: _Pairs,
     config: DiffusionTraining,
     seed: int,
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Denoising loss, and how far samples are from held-out policies in action and in scale."""
     device = valid.latents.device
     generator = torch.Generator(device).manual_seed(seed)
@@ -234,8 +257,8 @@ def _validate(
         torch.Generator().manual_seed(seed),
     )
     return {
-        "validation/loss": nn.functional.mse_loss(prediction, target).item(),
-        "validation/action_error": _action_error(autoencoder, data, samples, clean, states).item(),
-        "validation/sample_rms": samples.square().mean().sqrt().item(),
-        "validation/data_rms": clean.square().mean().sqrt().item(),
+        "validation/loss": nn.functional.mse_loss(prediction, target),
+        "validation/action_error": _action_error(autoencoder, data, samples, clean, states),
+        "validation/sample_rms": samples.square().mean().sqrt(),
+        "validation/data_rms": clean.square().mean().sqrt(),
     }

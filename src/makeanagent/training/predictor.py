@@ -9,12 +9,12 @@ import torch
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.special import expit  # type: ignore[import-untyped]
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
 
 from makeanagent.errors import InputError
 from makeanagent.evaluation.ranking import RankingReport, summarize_ranking
 from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.training.schedules import cosine_factor
 
 _CHUNK = 256
 """Policies that are fingerprinted at once."""
@@ -25,19 +25,21 @@ class PredictorTraining:
     """How the success predictor is trained."""
 
     model: PredictorConfig = field(default_factory=PredictorConfig)
+    "Shape of the success predictor."
     num_epochs: int = 20
     "Passes over the candidates with the probes where they were placed, which costs little."
     probe_epochs: int = 3
     "Passes after that in which the probes move too."
     batch_prompts: int = 8
-    "Prompts of a batch, with all their candidates."
+    "How many prompts a batch holds, with all their candidates."
     learning_rate: float = 2e-3
+    "Highest learning rate of the MLP and of the regression."
     probe_learning_rate: float = 3e-2
-    "In standard deviations of the training states."
+    "Highest learning rate of the probes, in standard deviations of the training states."
     weight_decay: float = 1.0
-    "Of the MLP; neither the regression nor the probes have one."
+    "Weight decay of the MLP; neither the regression nor the probes have one."
     num_folds: int = 5
-    "Parts of the tasks in cross-validation."
+    "How many parts cross-validation deals the tasks into."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,26 +223,23 @@ def _fit(
     network = [*model.context.parameters(), *model.network.parameters(), *model.head.parameters()]
     optimizer = torch.optim.AdamW(
         [
-            {"params": [model.probes], "peak": config.probe_learning_rate, "weight_decay": 0.0},
-            {"params": regression, "peak": config.learning_rate, "weight_decay": 0.0},
-            {
-                "params": network,
-                "peak": config.learning_rate,
-                "weight_decay": config.weight_decay,
-            },
-        ]
+            {"params": [model.probes], "lr": config.probe_learning_rate, "weight_decay": 0.0},
+            {"params": regression, "weight_decay": 0.0},
+            {"params": network, "weight_decay": config.weight_decay},
+        ],
+        lr=config.learning_rate,
     )
     for num_epochs, moving in ((config.num_epochs, False), (config.probe_epochs, True)):
         batches = list(_draw_batches(rows, group, config.batch_prompts, num_epochs, generator))
-        for step, batch in enumerate(batches):
-            for part in optimizer.param_groups:
-                part["lr"] = part["peak"] * cosine_factor(step, len(batches))
+        schedule = CosineAnnealingWarmRestarts(optimizer, max(1, len(batches)))
+        for batch in batches:
             prints = model.fingerprint(data.parameters[batch]) if moving else cache[batch]
             logits = model.score(prints, data.condition[batch], data.evidence[batch], group[batch])
             loss = binomial_loss(logits, data.successes[batch], data.trials[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            schedule.step()
     return model.requires_grad_(False).eval()
 
 

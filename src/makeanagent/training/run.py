@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from makeanagent.artifacts import (
     as_json,
@@ -19,9 +19,11 @@ from makeanagent.artifacts import (
     write_tensors,
 )
 from makeanagent.errors import InputError
-from makeanagent.generator import GeneratorConfig, MakeAnAgent
+from makeanagent.generator import MakeAnAgent
+from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.models.denoisers import build_denoiser
 from makeanagent.models.evidence import EVIDENCE_DIM
 from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.predictor import SuccessPredictor
@@ -30,6 +32,7 @@ from makeanagent.training.behavior import train_behavior
 from makeanagent.training.data import TrainingData, load_training_data
 from makeanagent.training.diffusion import train_diffusion
 from makeanagent.training.presets import TrainingConfig
+from makeanagent.training.start import Start, describe_start
 from makeanagent.zoo.store import Zoo
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -50,15 +53,21 @@ class TrainingRun:
         zoo: where the policies are.
         config: of the training.
         tasks: tasks to train on; all of the zoo's if empty.
+        start: another generator, whose weights each stage begins with as far as they fit.
 
     Raises:
-        InputError: the folder was begun with other settings or another zoo.
+        InputError: the folder was begun with other settings, another zoo or another start.
     """
 
     def __init__(
-        self, folder: Path, zoo: Zoo, config: TrainingConfig, tasks: Sequence[str] = ()
+        self,
+        folder: Path,
+        zoo: Zoo,
+        config: TrainingConfig,
+        tasks: Sequence[str] = (),
+        start: Start | None = None,
     ) -> None:
-        self.folder, self.zoo, self.config = folder, zoo, config
+        self.folder, self.zoo, self.config, self.start = folder, zoo, config, start
         self.tasks = tuple(tasks) or tuple(zoo.tasks())
         shards = {name: zoo.read_index(name) for name in zoo.shard_names()}
         self._settings = {
@@ -70,6 +79,7 @@ class TrainingRun:
                 for name, index in shards.items()
                 if index["task"] in self.tasks
             },
+            "start": None if start is None else start.to_dict(),
         }
         path = folder / "run.json"
         if path.is_file():
@@ -78,8 +88,8 @@ class TrainingRun:
             for name, value in as_json(self._settings).items():
                 if found.get(name) != value:
                     raise InputError(
-                        f"{folder}: was begun with another {name}; use the same settings and zoo,"
-                        " or another folder"
+                        f"{folder}: was begun with another {name}; use the same settings, zoo and"
+                        " start, or another folder"
                     )
         elif folder.is_dir() and any(folder.iterdir()):
             raise InputError(f"{folder}: not empty and no training run; give an empty folder")
@@ -148,10 +158,14 @@ class TrainingRun:
             "checkpoint_seconds": config.checkpoint_seconds,
             "log": log,
         }
+        start = None if self.start is None else self.start.generator
         if stage == "autoencoder":
+            common["start"] = start and start.autoencoder
             return train_autoencoder(self.data, config.autoencoder, **common)
         if stage == "behavior":
+            common["start"] = start and start.embedding
             return train_behavior(self.data, config.behavior, **common)
+        common["start"] = start and start.denoiser
         autoencoder, embedding = self.load_autoencoder(), self.load_behavior()
         return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
 
@@ -161,20 +175,42 @@ class TrainingRun:
     def _state(self, stage: Stage) -> Path:
         return self.folder / f".{stage}.state"
 
-    def load_autoencoder(self) -> ParameterAutoencoder:
-        """The trained autoencoder."""
-        model = ParameterAutoencoder(self.zoo.spec, self.config.autoencoder.model)
-        return self._load(model, "autoencoder")
+    def describe_start(self) -> list[str]:
+        """What each network takes over from the start, one line each; none without a start."""
+        if self.start is None:
+            return []
+        with torch.device("meta"):  # Of these networks the shapes are wanted alone.
+            autoencoder, embedding = self._build_autoencoder(), self._build_behavior()
+            denoiser = build_denoiser(
+                autoencoder.latent_shape, self._condition_dim, self.config.diffusion.model
+            )
+        networks = {"autoencoder": autoencoder, "embedding": embedding, "denoiser": denoiser}
+        return describe_start(self.start, networks)
 
-    def load_behavior(self) -> BehaviorEmbedding:
-        """The trained behaviour embedding."""
+    def _build_autoencoder(self) -> ParameterAutoencoder:
+        return ParameterAutoencoder(self.zoo.spec, self.config.autoencoder.model)
+
+    def _build_behavior(self) -> BehaviorEmbedding:
         spec, window = self.zoo.spec, self.config.window
-        model = BehaviorEmbedding(
+        return BehaviorEmbedding(
             window.behavior_dim(spec.observation_dim, spec.action_dim),
             window.outcome_dim(spec.observation_dim),
             self.config.behavior.model,
         )
-        return self._load(model, "behavior")
+
+    @property
+    def _condition_dim(self) -> int:
+        config = self.config
+        embedding_dim = len(config.diffusion.condition) * config.behavior.model.embedding_dim
+        return config.window.num_segments * embedding_dim
+
+    def load_autoencoder(self) -> ParameterAutoencoder:
+        """The trained autoencoder."""
+        return self._load(self._build_autoencoder(), "autoencoder")
+
+    def load_behavior(self) -> BehaviorEmbedding:
+        """The trained behaviour embedding."""
+        return self._load(self._build_behavior(), "behavior")
 
     def _load(self, model: Model, stage: Stage | Literal["predictor"]) -> Model:
         tensors = read_tensors(self._weights(stage))
@@ -185,10 +221,7 @@ class TrainingRun:
         """The success predictor, if it has been trained."""
         if not self._weights("predictor").is_file():
             return None
-        embedding_dim = self.config.behavior.model.embedding_dim
-        condition_dim = len(self.config.diffusion.condition) * embedding_dim
-        condition_dim *= self.config.window.num_segments
-        model = SuccessPredictor(self.zoo.spec, condition_dim, EVIDENCE_DIM)
+        model = SuccessPredictor(self.zoo.spec, self._condition_dim, EVIDENCE_DIM)
         return self._load(model, "predictor")
 
     @property
@@ -218,6 +251,7 @@ class TrainingRun:
                 suite=self.zoo.suite,
                 tasks=self.tasks,
                 space=self.zoo.space,
+                training=self._describe_training(),
             ),
             autoencoder=self.load_autoencoder(),
             embedding=self.load_behavior(),
@@ -225,6 +259,11 @@ class TrainingRun:
         )
         self._load(generator.denoiser, "diffusion")
         return generator
+
+    def _describe_training(self) -> dict[str, Any]:
+        """What the generator's config says of how it was trained, as plain JSON."""
+        known = {name: self._settings[name] for name in ("config", "shards", "start")}
+        return as_json(known | {"seed": self.config.seed})
 
     def _fit_familiarity(self, generator: MakeAnAgent) -> None:
         """By the experts' demonstrations: with rollouts as well it sees no more."""
@@ -262,6 +301,7 @@ class _Log:
         self._writer = SummaryWriter(str(folder))
         self._stage, self._on_progress = stage, on_progress
         self._last: dict[str, float] = {}
+        "The values that were last read, in the order of their first reading."
 
     def __enter__(self) -> "_Log":
         return self
@@ -269,11 +309,11 @@ class _Log:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def __call__(self, step: int, num_steps: int, values: dict[str, float]) -> None:
+    def __call__(self, step: int, num_steps: int, values: dict[str, Tensor]) -> None:
         validated = any("/" in name for name in values)
         if validated or step % _LOG_STEPS == 0 or step == num_steps:
             for name, value in values.items():
-                self._writer.add_scalar(f"{self._stage}/{name}", value, step)
-        self._last |= values
+                self._last[name] = float(value)
+                self._writer.add_scalar(f"{self._stage}/{name}", self._last[name], step)
         words = ", ".join(f"{name} {value:.4f}" for name, value in list(self._last.items())[:2])
-        self._on_progress(step, num_steps, f"{self._stage}: {words}")
+        self._on_progress(step, num_steps, f"{self._stage}: {words}" if words else self._stage)

@@ -1,0 +1,106 @@
+"""Everything about a generator but its weights."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from makeanagent.errors import InputError
+from makeanagent.models.autoencoder import AutoencoderConfig
+from makeanagent.models.behavior import BehaviorConfig, ConditionKind
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.diffusion import DiffusionConfig
+from makeanagent.models.evidence import EvidenceConfig
+from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.predictor import PredictorConfig
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories import PromptWindow
+from makeanagent.trajectories.space import Space
+from makeanagent.trajectories.windows import Window, read_window
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Everything about a generator but its weights."""
+
+    spec: PolicySpec
+    window: Window = field(default_factory=PromptWindow)
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    familiarity: FamiliarityConfig | None = None
+    "Of the warning for unfamiliar prompts, which not every generator has."
+    predictor: PredictorConfig | None = None
+    "Of the success predictor, which not every generator has."
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
+    "What the predictor was trained with."
+    condition: ConditionKind = "hv"
+    suite: str = ""
+    "Where the training policies came from."
+    tasks: tuple[str, ...] = ()
+    "Tasks that it was trained on."
+    space: Space | None = None
+    "What observations and actions are; by default nothing but the spec's widths."
+    training: dict[str, Any] | None = None
+    """How it was trained, as plain JSON: `config`, `seed`, SHA-256 of the zoo's `shards` by name,
+    and the generator of which it began, `start`; None of those that came before this was kept."""
+
+    def __post_init__(self) -> None:
+        """Fill in the space, and check that it is of the spec's widths.
+
+        Raises:
+            InputError: it is not.
+        """
+        spec = self.spec
+        plain = Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
+        space = self.space or plain
+        if (space.observation_dim, space.action_dim) != (spec.observation_dim, spec.action_dim):
+            raise InputError(
+                f"generator: space of {space.observation_dim} observations and {space.action_dim}"
+                f" actions, but policies of {spec.observation_dim} and {spec.action_dim}"
+            )
+        object.__setattr__(self, "space", space)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where in an observation positions begin."""
+        assert self.space is not None
+        return self.space.positions
+
+    @property
+    def condition_dim(self) -> int:
+        """C, width of what the diffusion model is conditioned on."""
+        return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
+        """Read what `dataclasses.asdict` and JSON made of a config.
+
+        Raises:
+            InputError: a field is unknown or missing, or its value is not accepted.
+        """
+        parts = {
+            "autoencoder": AutoencoderConfig,
+            "behavior": BehaviorConfig,
+            "denoiser": DenoiserConfig,
+            "diffusion": DiffusionConfig,
+        }
+        try:
+            values: dict[str, Any] = {
+                name: kind(**_tuples(content[name])) for name, kind in parts.items()
+            }
+            values["spec"] = PolicySpec.from_dict(content["spec"])
+            values["window"] = read_window(content["window"])
+            values |= {name: content[name] for name in ("condition", "suite")}
+            values["space"] = Space.from_dict(content["space"])
+            values["evidence"] = EvidenceConfig.from_dict(content["evidence"])
+            values["training"] = content["training"]
+            for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
+                values[name] = None if content[name] is None else kind(**content[name])
+            return cls(**values, tasks=tuple(content["tasks"]))
+        except (InputError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a generator's config: {error}") from None
+
+
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in content.items()}

@@ -1,0 +1,99 @@
+"""Beginning a training from another generator's weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from makeanagent.generator import MakeAnAgent
+from makeanagent.models.autoencoder import ParameterAutoencoder
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Start:
+    """A generator whose weights a training begins with, as far as they fit.
+
+    Familiarity and success predictor are not taken over: they belong to the training prompts and
+    tasks of their own generator.
+    """
+
+    name: str
+    "As it was asked for: a bundled generator's name, a folder, or a hub id."
+    sha256: str
+    "Of its weights' file."
+    generator: MakeAnAgent
+
+    def to_dict(self) -> dict[str, str]:
+        """What a run's settings say of it."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+def load_start(name: str | Path) -> Start:
+    """Read the generator to begin from.
+
+    Raises:
+        InputError: there is none, or a file is missing or altered.
+    """
+    generator = MakeAnAgent.from_pretrained(name)
+    assert generator.fingerprint is not None
+    return Start(name=str(name), sha256=generator.fingerprint, generator=generator)
+
+
+@torch.no_grad()
+def take_over(target: nn.Module, source: nn.Module) -> None:
+    """Give `target` those of `source`'s tensors that fit; the others stay as they are."""
+    found, own = _name_tensors(source), _name_tensors(target)
+    afresh = set(find_misfits(target, source))
+    for name in own.keys() - afresh:
+        own[name].copy_(found[name])
+
+
+def find_misfits(target: nn.Module, source: nn.Module) -> list[str]:
+    """Tensors of `target` that `source` has not, or has in another shape, by name."""
+    found, own = _name_tensors(source), _name_tensors(target)
+    shapes = {name: tensor.shape for name, tensor in found.items()}
+    misfits = [name for name, tensor in own.items() if shapes.get(name) != tensor.shape]
+    if isinstance(target, ParameterAutoencoder):
+        # A group's mean goes with its maps, and the latents' scale with any of them.
+        maps = [f"encoders.{index}.weight" for index in range(len(target.groups))]
+        misfits += [
+            f"mean.{index}"
+            for index, name in enumerate(maps)
+            if name in misfits and f"mean.{index}" not in misfits
+        ]
+        if set(maps) <= set(misfits):
+            misfits.append("scale")
+    return misfits
+
+
+def _name_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Views of a network's tensors by name; of an autoencoder's mean, the span of each group."""
+    tensors = dict(module.state_dict())
+    if isinstance(module, ParameterAutoencoder):
+        mean = tensors.pop("mean")
+        tensors |= {f"mean.{index}": mean[group] for index, group in enumerate(module.groups)}
+    return tensors
+
+
+def describe_start(start: Start, networks: dict[str, nn.Module]) -> list[str]:
+    """What the start gives each network and what begins afresh, one line a network.
+
+    Args:
+        start: the generator to begin from.
+        networks: those of the training, by their names in a generator; their values do not matter.
+    """
+    lines = []
+    for name, network in networks.items():
+        source = start.generator.get_submodule(name)
+        own, misfits = _name_tensors(network), find_misfits(network, source)
+        if not misfits:
+            lines.append(f"{name}: begins with all weights of {start.name}")
+        elif len(misfits) == len(own):
+            lines.append(f"{name}: begins afresh, as no weights of {start.name} fit")
+        else:
+            lines.append(
+                f"{name}: begins with weights of {start.name}; afresh, as they do not fit:"
+                f" {', '.join(misfits)}"
+            )
+    return lines
