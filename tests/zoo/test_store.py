@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
+from makeanagent.zoo import store
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo, ZooShard, shard_name
 
@@ -153,6 +154,25 @@ def test_shards_are_found_by_task(zoo):
     assert [shard.block for shard in zoo.load_task("reach")] == [0, 1]
     with pytest.raises(InputError, match="no policies of pull; its tasks: push, reach"):
         zoo.load_task("pull")
+
+
+def test_listing_tasks_reads_each_index_once(tmp_path, monkeypatch):
+    zoo = create(tmp_path / "zoo")
+    tasks = [f"task-{number:02d}" for number in range(50)]
+    for task in tasks:
+        zoo.add_shard(make_shard(task))
+    read, paths = store.read_json, []
+    monkeypatch.setattr(store, "read_json", lambda path: paths.append(path) or read(path))
+    assert zoo.tasks() == tasks
+    assert [list(zoo.read_indices(task)) for task in tasks] == [[f"{task}-000"] for task in tasks]
+    assert len(paths) == len(set(paths)) == 50
+    # Whatever another process has written meanwhile is seen.
+    edit(zoo.folder / "task-07-000.json", seed=9)
+    assert [index["seed"] for index in zoo.read_indices("task-07").values()] == [9]
+    assert len(paths) == 51
+    (zoo.folder / "task-08-000.json").write_text("{")
+    with pytest.raises(InputError, match="task-08-000.json: not readable as JSON"):
+        zoo.read_indices("task-07")
 
 
 def test_files_follow_the_umask(zoo):

@@ -36,6 +36,8 @@ from makeanagent.trajectories.trajectory import Trajectory
 SCHEMA_VERSION = 1
 _OPTIONAL = {"demonstrations": "expert", "replay": "replay"}
 """Trajectories that not every recipe gives, with the source that they name."""
+_FileState = tuple[int, int, int]
+"""Modification time, number and size of a file."""
 _INDEX_FIELDS: dict[str, type | UnionType] = {
     "task": str,
     "block": int,
@@ -104,6 +106,8 @@ class Zoo:
         self.suite: str = header["suite"]
         self.spec = PolicySpec.from_dict(header["spec"])
         self.positions = tuple(header.get("positions", ()))
+        # Each shard's index, with what tells that its file is still the same.
+        self._indices: dict[str, tuple[_FileState | None, dict[str, Any]]] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> "Zoo":
@@ -230,10 +234,21 @@ class Zoo:
     def read_index(self, name: str) -> dict[str, Any]:
         """What the shard's JSON says: task, seed, and columns run, step and success.
 
+        A file is read once, and again when it was written anew; callers leave the result as it is.
+
         Raises:
             InputError: the file is missing, damaged, or of another schema version.
         """
         path = self.folder / f"{name}.json"
+        state = _describe_state(path)
+        known = self._indices.get(name)
+        if known is None or known[0] != state:
+            known = state, self._parse_index(path)
+            self._indices[name] = known
+        return known[1]
+
+    @staticmethod
+    def _parse_index(path: Path) -> dict[str, Any]:
         index = read_json(path)
         if not isinstance(index, dict):
             raise InputError(f"{path}: not a shard's index")
@@ -368,6 +383,15 @@ class Zoo:
             if not path.with_suffix(".json").is_file():
                 faults.append(f"{path}: no index beside it ({path.stem}.json)")
         return faults
+
+
+def _describe_state(path: Path) -> _FileState | None:
+    """What changes when a file is written anew; none where it is missing."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_ino, state.st_size
 
 
 def _find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
