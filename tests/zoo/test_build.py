@@ -137,13 +137,13 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_score_shard_part", stop)
+        patch.setattr(building, "score_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo")
     zoo = Zoo.open(tmp_path / "zoo")
     assert zoo.shard_names() == []
     assert measure_progress(zoo, TASKS, num_blocks=2) == 0.5
-    monkeypatch.setattr(building, "distill_shard", None)
+    monkeypatch.setattr(building, "train_shard", None)
     shares = []
     build(tmp_path / "zoo", on_progress=lambda task, share: shares.append(share))
     assert sum(shares) == 0.5

@@ -15,7 +15,8 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
 from makeanagent.zoo import store
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
-from makeanagent.zoo.store import Zoo, ZooShard, shard_name
+from makeanagent.zoo.shard import ZooShard, shard_name
+from makeanagent.zoo.store import Zoo
 
 SPEC = PolicySpec(observation_dim=3, action_dim=2, hidden=(4,), activations=("elu",))
 SHARED_FOLDER = settings(
