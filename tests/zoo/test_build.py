@@ -1,14 +1,16 @@
 """Building a zoo: what its shards hold, on which layouts, and that they follow from the seed."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of
 
 from makeanagent.errors import InputError
-from makeanagent.parallel import open_pool
+from makeanagent.parallel import Pool, open_pool
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.policy import Policy
 from makeanagent.rollouts.scores import run_episode
@@ -150,6 +152,43 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
     assert measure_progress(zoo, TASKS, num_blocks=2) == 1.0
     assert bytes_of(zoo)["Reacher-v5-000"] == bytes_of(tiny_zoo)["Reacher-v5-000"]
     assert not list(zoo.folder.glob(".*"))
+
+
+class Delayed(Pool):
+    """Runs each job when its result is waited for, the oldest first; notes what it was given."""
+
+    num_workers = 2
+
+    def __init__(self):
+        self.waiting, self.most, self.jobs = [], 0, []
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        self.jobs.append(fn.__name__)
+        self.waiting.append((future, fn, args))
+        self.most = max(self.most, len(self.waiting))
+        return future
+
+    def run_oldest(self, futures, *_):
+        future, fn, args = self.waiting.pop(0)
+        future.set_result(fn(*args))
+        return SimpleNamespace(done={future})
+
+
+def test_few_jobs_are_handed_out_and_scoring_comes_before_more_training(
+    tmp_path, tiny_zoo, monkeypatch
+):
+    shard = tiny_zoo.load_shard("Reacher-v5-000")
+    trained = {"parameters": shard.parameters, "run": shard.run, "step": shard.step}
+    pool = Delayed()
+    monkeypatch.setattr(building, "wait", pool.run_oldest)
+    monkeypatch.setattr(Zoo, "recipe", replace(tiny_zoo.recipe, train=lambda *_: trained))
+    zoo = Zoo.create(tmp_path, SUITE, tiny_zoo.spec, "distillation", TINY, 0)
+    build_zoo(zoo, find_suite(SUITE), TASKS[:1], TINY, pool, num_blocks=5)
+    assert len(zoo.shard_names()) == 5
+    assert pool.most == 4, "two for each worker"
+    train, score = ["train_shard"], ["score_policies"]
+    assert pool.jobs == train * 4 + score * 32 + train + score * 8
 
 
 def test_progress_adds_up_to_the_number_of_shards(tmp_path):
