@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests import tiny_sac
 from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of
 
 from makeanagent.errors import InputError
@@ -85,6 +86,35 @@ def test_scores_and_rollouts_are_those_of_their_policy(tiny_zoo):
         np.testing.assert_allclose(
             policy.act(rollout.observations[:-1]), rollout.actions, atol=1e-5
         )
+
+
+def test_each_policy_has_its_own_scores_and_rollout(tmp_path, monkeypatch):
+    # Of random actors some drift to where they succeed on some layouts, and some do not.
+    actors = [initialize_actor(tiny_sac.SPEC, seed).numpy() for seed in range(21)]
+    config, window = replace(TINY, num_score_layouts=4), PromptWindow(num_steps=12)
+    zoo = Zoo.create(tmp_path, tiny_sac.SUITE, tiny_sac.SPEC, "distillation", config, 0)
+    trained = {"parameters": np.stack(actors), "run": np.arange(21) % 3, "step": np.arange(21)}
+    monkeypatch.setattr(Zoo, "recipe", replace(zoo.recipe, train=lambda *_: trained))
+    suite = find_suite(tiny_sac.SUITE)
+    with open_pool(1) as pool:
+        build_zoo(zoo, suite, ["drift-v1"], config, pool, seed=2, window=window)
+    (shard,) = zoo.load_task("drift-v1")
+    environment = suite.make("drift-v1")
+    scores = [
+        [
+            run_episode(environment, Policy(actor, zoo.spec), place)[0]
+            for place in range(10_000, 10_004)
+        ]
+        for actor in actors
+    ]
+    assert shard.success.tolist() == scores
+    assert len({tuple(row) for row in scores}) > 3
+    assert scores != scores[::-1]
+    assert shard.run.tolist() == trained["run"].tolist()
+    for actor, layout, rollout in zip(actors, episode_layouts(2), shard.rollouts, strict=False):
+        assert np.array_equal(rollout.observations[0], environment.reset(layout).astype(np.float32))
+        acted = Policy(actor, zoo.spec).act(rollout.observations[:-1])
+        np.testing.assert_allclose(acted, rollout.actions, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", [0, 7, 23])

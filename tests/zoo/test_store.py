@@ -150,6 +150,19 @@ def test_qualified_means_success_on_every_layout():
     assert shard.qualified.tolist() == [True, False, False]
 
 
+def test_a_task_can_be_trained_on_where_a_policy_of_it_is_qualified(tmp_path):
+    scores = {"all": [[0, 0], [1, 1]], "each": [[1, 0], [0, 1]], "none": [[0, 0], [0, 0]]}
+    for recipe, config, expected in (
+        ("distillation", DistillationConfig(), ["all"]),
+        ("sac", SACConfig(), ["all", "each", "none"]),
+    ):
+        zoo = create(tmp_path / recipe, recipe=recipe, config=config)
+        for task, success in scores.items():
+            shard = make_shard(task, num_policies=2)
+            zoo.add_shard(replace(shard, success=np.array(success, bool)))
+        assert Zoo.open(zoo.folder).trainable_tasks() == expected
+
+
 def test_shards_are_found_by_task(zoo):
     assert zoo.shard_names() == ["push-000", "reach-000", "reach-001"]
     assert zoo.tasks() == ["push", "reach"]
