@@ -1,6 +1,7 @@
 """Worker processes: results in order, one thread each, and gone when they are not needed."""
 
 import os
+import pickle
 import signal
 import time
 from concurrent.futures import Future
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from makeanagent.errors import InputError
-from makeanagent.parallel import count_cpus, open_pool, run_jobs
+from makeanagent.parallel import Pool, count_cpus, open_pool, run_jobs
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,62 @@ def test_an_error_in_the_block_stops_running_jobs(tmp_path, error):
         raise error("stop")
     assert time.monotonic() - begin < 10
     assert not exists(int(path.read_text()))
+
+
+def count_slowly(path, report):
+    for number in range(3):
+        report(number)
+    # Goes on only when the reports have come in.
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return "done"
+
+
+def test_reports_of_a_worker_come_while_it_runs(tmp_path, pool):
+    heard = {0: [], 1: []}
+    paths = [tmp_path / name for name in "ab"]
+    jobs = [
+        pool.submit_reporting(heard[number].append, count_slowly, str(paths[number]))
+        for number in range(2)
+    ]
+    end = time.monotonic() + 30
+    while any(len(values) < 3 for values in heard.values()):
+        assert time.monotonic() < end
+        pool.pass_on_reports()
+        time.sleep(0.01)
+    assert heard == {0: [0, 1, 2], 1: [0, 1, 2]}
+    assert not any(job.done() for job in jobs)
+    for path in paths:
+        path.touch()
+    assert [job.result() for job in jobs] == ["done"] * 2
+
+
+def test_reports_of_this_process_come_at_once(tmp_path):
+    heard = []
+    with open_pool(1) as inline:
+        future = inline.submit_reporting(heard.append, count_slowly, str(tmp_path))
+    assert (heard, future.result()) == ([0, 1, 2], "done")
+
+
+def test_a_pool_of_elsewhere_needs_no_reports():
+    class Elsewhere(Pool):
+        num_workers = 1
+
+        def submit(self, fn, /, *args):
+            future = Future()
+            future.set_result(pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args))))
+            return future
+
+    pool = Elsewhere()
+    future = pool.submit_reporting(lambda report: None, count_slowly, __file__)
+    pool.pass_on_reports()
+    assert future.result() == "done"
+
+
+def test_pools_say_how_many_jobs_they_run_at_a_time(pool):
+    assert pool.num_workers == 2
+    with open_pool(1) as inline:
+        assert inline.num_workers == 1
 
 
 def test_a_killed_worker_is_an_error_of_one_line(tmp_path):

@@ -17,7 +17,7 @@ SPEC = PolicySpec(observation_dim=4, action_dim=2, hidden=(16, 16))
 WINDOW = PromptWindow(num_steps=12)
 TINY = SACConfig(
     num_runs=2,
-    num_steps=480,
+    env_steps=480,
     horizon=20,
     round_steps=40,
     start_steps=80,

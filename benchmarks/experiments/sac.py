@@ -69,7 +69,7 @@ def run_sac(
     sac = replace(
         PAPER,
         num_runs=config.num_seeds,
-        num_steps=config.num_steps,
+        env_steps=config.num_steps,
         horizon=200,
         round_steps=200,
         checkpoint_steps=200,
@@ -136,7 +136,7 @@ def _train_theirs(sac: SACConfig, seed: int) -> float:
         "MlpPolicy",
         _FixedStart(gymnasium.make(_ENV_ID)),
         learning_rate=sac.learning_rate,
-        buffer_size=sac.num_steps,
+        buffer_size=sac.env_steps,
         learning_starts=sac.start_steps,
         batch_size=sac.batch_size,
         tau=sac.tau,
@@ -147,7 +147,7 @@ def _train_theirs(sac: SACConfig, seed: int) -> float:
         seed=seed,
         device="cpu",
     )
-    model.learn(sac.num_steps)
+    model.learn(sac.env_steps)
     episodes = [episode["r"] for episode in model.ep_info_buffer or ()]
     return float(np.mean(episodes[-_LAST_EPISODES:]))
 

@@ -1,4 +1,7 @@
-"""Work spread over processes, one thread each, with progress and a clean Ctrl-C."""
+"""Work spread over processes, one thread each, with progress and a clean Ctrl-C.
+
+Jobs are functions of arguments that pickle, so that any `concurrent.futures.Executor` runs them.
+"""
 
 import os
 import signal
@@ -7,6 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from multiprocessing.queues import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -22,7 +26,100 @@ def count_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start_worker() -> None:
+class Pool(Executor):
+    """An executor that says how many jobs it runs at a time, and may pass on what they report.
+
+    One of other machines has to give `submit` and `num_workers`; without the rest, progress bars
+    move when a job is done.
+    """
+
+    num_workers: int
+    "Jobs that run at a time."
+
+    def submit_reporting(
+        self,
+        on_report: Callable[[Any], Any],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,  # noqa: ANN401
+    ) -> Future:
+        """Submit `fn(*args, report)`; what it reports may reach `on_report` while it runs."""
+        return self.submit(fn, *args, _report_to_nobody)
+
+    def pass_on_reports(self) -> None:
+        """Call `on_report` with what jobs have reported since the last time."""
+
+
+def _report_to_nobody(report: object) -> None:
+    pass
+
+
+class _InlinePool(Pool):
+    """Runs each job at once in this process."""
+
+    num_workers = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:  # noqa: ANN401
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def submit_reporting(
+        self,
+        on_report: Callable[[Any], Any],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,  # noqa: ANN401
+    ) -> Future:
+        return self.submit(fn, *args, on_report)
+
+
+class _ProcessPool(ProcessPoolExecutor, Pool):
+    """Worker processes of this machine, which send their reports through a pipe."""
+
+    def __init__(self, num_workers: int) -> None:
+        context = get_context("spawn")
+        self.num_workers = num_workers
+        self._reports: SimpleQueue = context.SimpleQueue()
+        self._listeners: list[Callable[[Any], Any]] = []
+        super().__init__(
+            num_workers,
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(self._reports,),
+        )
+
+    def submit_reporting(
+        self,
+        on_report: Callable[[Any], Any],
+        fn: Callable[..., Any],
+        /,
+        *args: Any,  # noqa: ANN401
+    ) -> Future:
+        self._listeners.append(on_report)
+        return self.submit(_run_reporting, len(self._listeners) - 1, fn, args)
+
+    def pass_on_reports(self) -> None:
+        while not self._reports.empty():
+            listener, report = self._reports.get()
+            self._listeners[listener](report)
+
+    def stop(self) -> None:
+        """End the workers at once; their jobs are lost."""
+        for worker in list((self._processes or {}).values()):
+            worker.terminate()
+
+
+_reports_of_worker: SimpleQueue | None = None
+"""Where this process, if it is a worker, sends what its jobs report."""
+
+
+def _start_worker(reports: SimpleQueue) -> None:
+    global _reports_of_worker
+    _reports_of_worker = reports
     # A killed parent cannot stop its workers: they watch it and go with it.
     Thread(target=_follow_parent, daemon=True).start()
 
@@ -34,20 +131,15 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-class _InlineExecutor(Executor):
-    """Runs each job at once in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:  # noqa: ANN401
-        future: Future = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+def _run_reporting(listener: int, fn: Callable[..., Any], args: tuple) -> Any:  # noqa: ANN401
+    """Run a job of a worker whose reports are for the pool's listener of this number."""
+    reports = _reports_of_worker
+    assert reports is not None
+    return fn(*args, lambda report: reports.put((listener, report)))
 
 
 @contextmanager
-def open_pool(num_workers: int | None = None) -> Iterator[Executor]:
+def open_pool(num_workers: int | None = None) -> Iterator[Pool]:
     """An executor of single-threaded worker processes, or of this process alone for one worker.
 
     Workers start afresh ("spawn") with one thread each, since libraries' threads would only fight
@@ -66,11 +158,9 @@ def open_pool(num_workers: int | None = None) -> Iterator[Executor]:
     if num_workers < 1:
         raise InputError(f"workers {num_workers}: must be at least 1")
     if num_workers == 1:
-        yield _InlineExecutor()
+        yield _InlinePool()
         return
-    pool = ProcessPoolExecutor(
-        num_workers, mp_context=get_context("spawn"), initializer=_start_worker
-    )
+    pool = _ProcessPool(num_workers)
     try:
         with _single_threaded(), _interrupts_held():
             # All workers start now, while the environment says one thread.
@@ -78,8 +168,7 @@ def open_pool(num_workers: int | None = None) -> Iterator[Executor]:
         wait(started)
         yield pool
     except BaseException as error:
-        for worker in list((pool._processes or {}).values()):
-            worker.terminate()
+        pool.stop()
         if isinstance(error, BrokenProcessPool):
             raise InputError(
                 "a worker process was killed (out of memory?); run the same command again"

@@ -192,8 +192,8 @@ def test_unknown_zoos_and_tasks_are_refused_in_one_line(tmp_path, tiny_zoo, caps
     [
         (["--workers", "0"], "--workers 0: "),
         (["--blocks", "0"], "--blocks 0: "),
-        (["--num-steps", "0"], "--num-steps 0: "),
-        (["--num-steps", "61"], "PromptWindow: num_steps 61 is no multiple of group_steps 3"),
+        (["--window-steps", "0"], "--window-steps 0: "),
+        (["--window-steps", "61"], "PromptWindow: num_steps 61 is no multiple of group_steps 3"),
         (["--seed", "-1"], "--seed -1: "),
         (["--num-runs", "0"], "num_runs 0: "),
         (["--suite", "nothing"], "nothing: no such suite"),
@@ -211,7 +211,7 @@ def test_a_build_that_cannot_be_is_refused_before_it_begins(tmp_path, capsys, op
 
 
 def test_a_build_goes_on_with_the_same_settings_alone(tiny_zoo, capsys):
-    line = refuse(capsys, *BUILD, "--out", tiny_zoo.folder, "--num-steps", "30")
+    line = refuse(capsys, *BUILD, "--out", tiny_zoo.folder, "--window-steps", "30")
     assert line.startswith(f"{tiny_zoo.folder}: this zoo was begun with num_steps 60, not 30")
 
 
@@ -235,7 +235,7 @@ def sac_zoo(tmp_path_factory):
 def test_a_sac_zoo_is_built_listed_shown_and_verified(sac_zoo, capsys):
     zoo = Zoo.open(sac_zoo)
     assert zoo.header["recipe"] == "sac"
-    assert zoo.header["config"]["num_steps"] == 1_200
+    assert zoo.header["config"]["env_steps"] == 1_200
     assert zoo.tasks() == sorted(EASY_TASKS)
     assert not list(sac_zoo.glob(".*"))
 
@@ -258,7 +258,7 @@ def test_a_finished_sac_zoo_is_left_as_it_is(sac_zoo, capsys):
     assert {path: path.stat().st_mtime_ns for path in sac_zoo.iterdir()} == before
     capsys.readouterr()
     line = refuse(capsys, *SAC_BUILD, "--out", sac_zoo, "--sac.num-runs", "1")
-    assert line.startswith(f"{sac_zoo}: this zoo was begun with config ")
+    assert line.startswith(f"{sac_zoo}: this zoo was begun with config num_runs 2, not 1; ")
 
 
 def test_an_expert_is_needed_for_demonstrations_alone(tmp_path, capsys):
@@ -266,7 +266,7 @@ def test_an_expert_is_needed_for_demonstrations_alone(tmp_path, capsys):
     line = refuse(capsys, *arguments, "--out", tmp_path / "with")
     assert line.startswith(f"{EASY}/alone-v1: has no expert")
     assert not (tmp_path / "with").exists()
-    options = ("--sac.num-demonstrations", "0", "--sac.no-standardize", "--sac.num-steps", "600")
+    options = ("--sac.num-demonstrations", "0", "--sac.no-standardize", "--sac.env-steps", "600")
     assert run(*arguments, *options, "--out", tmp_path / "without") == 0
     assert run("zoo", "verify", tmp_path / "without") == 0
     assert run("zoo", "show", tmp_path / "without", "alone-v1") == 0
@@ -309,7 +309,7 @@ def test_a_zoo_without_replay_is_refused(tiny_zoo, tmp_path, capsys):
 
 def test_a_task_that_no_agent_solves_is_named_in_one_line(tmp_path, capsys):
     arguments = ("zoo", "build", "--suite", EASY, "--tasks", "never-v1", *SAC, "--workers", "1")
-    assert run(*arguments, "--sac.num-steps", "400", "--out", tmp_path / "zoo") == 2
+    assert run(*arguments, "--sac.env-steps", "400", "--out", tmp_path / "zoo") == 2
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith(f"make-an-agent: error: {EASY}/never-v1: none of 2 agents solved")
 
@@ -317,10 +317,13 @@ def test_a_task_that_no_agent_solves_is_named_in_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([*SAC, "--num-runs", "3"], "--recipe sac: options such as --num-runs are of distillation"),
-        ([*SAC, "--elastic-pull", "0"], "--recipe sac: options such as --num-runs"),
-        (["--preset", "smoke"], "--preset and --sac.* are settings of --recipe sac"),
-        (["--sac.num-runs", "3"], "--preset and --sac.* are settings of --recipe sac"),
+        ([*SAC, "--num-runs", "3"], "--num-runs: a setting of --recipe distillation, not of sac"),
+        (
+            [*SAC, "--elastic-pull", "0"],
+            "--elastic-pull: a setting of --recipe distillation, not of sac",
+        ),
+        (["--preset", "smoke"], "--preset smoke: --recipe distillation has fast alone"),
+        (["--sac.num-runs", "4"], "--sac.num-runs: a setting of --recipe sac, not of distillation"),
         ([*SAC, "--sac.num-runs", "0"], "num_runs 0: must be at least 1"),
         ([*SAC, "--sac.tau", "2"], "tau 2.0: must be above 0 and at most 1"),
         ([*SAC, "--sac.layout", "10000"], "layout 10000: "),

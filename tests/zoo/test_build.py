@@ -1,14 +1,17 @@
 """Building a zoo: what its shards hold, on which layouts, and that they follow from the seed."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests import tiny_sac
 from tests.tiny_zoo import SUITE, TASKS, TINY, build, bytes_of, spec_for
 
 from makeanagent.errors import InputError
-from makeanagent.parallel import open_pool
+from makeanagent.parallel import Pool, open_pool
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.policy import Policy
 from makeanagent.rollouts.episodes import run_episode
@@ -87,6 +90,35 @@ def test_scores_and_rollouts_are_those_of_their_policy(tiny_zoo):
         )
 
 
+def test_each_policy_has_its_own_scores_and_rollout(tmp_path, monkeypatch):
+    # Of random actors some drift to where they succeed on some layouts, and some do not.
+    actors = [initialize_actor(tiny_sac.SPEC, seed).numpy() for seed in range(21)]
+    config, window = replace(TINY, num_score_layouts=4), PromptWindow(num_steps=12)
+    zoo = Zoo.create(tmp_path, tiny_sac.SUITE, tiny_sac.SPEC, "distillation", config, 0)
+    trained = {"parameters": np.stack(actors), "run": np.arange(21) % 3, "step": np.arange(21)}
+    monkeypatch.setattr(Zoo, "recipe", replace(zoo.recipe, train=lambda *_: trained))
+    suite = find_suite(tiny_sac.SUITE)
+    with open_pool(1) as pool:
+        build_zoo(zoo, suite, ["drift-v1"], config, pool, seed=2, window=window)
+    (shard,) = zoo.load_task("drift-v1")
+    environment = suite.make("drift-v1")
+    scores = [
+        [
+            run_episode(environment, Policy(actor, zoo.spec), place)[0]
+            for place in range(10_000, 10_004)
+        ]
+        for actor in actors
+    ]
+    assert shard.success.tolist() == scores
+    assert len({tuple(row) for row in scores}) > 3
+    assert scores != scores[::-1]
+    assert shard.run.tolist() == trained["run"].tolist()
+    for actor, layout, rollout in zip(actors, episode_layouts(2), shard.rollouts, strict=False):
+        assert np.array_equal(rollout.observations[0], environment.reset(layout).astype(np.float32))
+        acted = Policy(actor, zoo.spec).act(rollout.observations[:-1])
+        np.testing.assert_allclose(acted, rollout.actions, atol=1e-6)
+
+
 @pytest.mark.parametrize("seed", [0, 7, 23])
 def test_training_and_scores_meet_on_no_layout(tmp_path, seed):
     suite = RecordedSuite(find_suite(SUITE), [])
@@ -141,19 +173,56 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_score_shard_part", stop)
+        patch.setattr(building, "score_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo")
     zoo = Zoo.open(tmp_path / "zoo")
     assert zoo.shard_names() == []
     assert measure_progress(zoo, TASKS, num_blocks=2) == 0.5
-    monkeypatch.setattr(building, "distill_shard", None)
+    monkeypatch.setattr(building, "train_shard", None)
     shares = []
     build(tmp_path / "zoo", on_progress=lambda task, share: shares.append(share))
     assert sum(shares) == 0.5
     assert measure_progress(zoo, TASKS, num_blocks=2) == 1.0
     assert bytes_of(zoo)["Reacher-v5-000"] == bytes_of(tiny_zoo)["Reacher-v5-000"]
     assert not list(zoo.folder.glob(".*"))
+
+
+class Delayed(Pool):
+    """Runs each job when its result is waited for, the oldest first; notes what it was given."""
+
+    num_workers = 2
+
+    def __init__(self):
+        self.waiting, self.most, self.jobs = [], 0, []
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        self.jobs.append(fn.__name__)
+        self.waiting.append((future, fn, args))
+        self.most = max(self.most, len(self.waiting))
+        return future
+
+    def run_oldest(self, futures, *_):
+        future, fn, args = self.waiting.pop(0)
+        future.set_result(fn(*args))
+        return SimpleNamespace(done={future})
+
+
+def test_few_jobs_are_handed_out_and_scoring_comes_before_more_training(
+    tmp_path, tiny_zoo, monkeypatch
+):
+    shard = tiny_zoo.load_shard("Reacher-v5-000")
+    trained = {"parameters": shard.parameters, "run": shard.run, "step": shard.step}
+    pool = Delayed()
+    monkeypatch.setattr(building, "wait", pool.run_oldest)
+    monkeypatch.setattr(Zoo, "recipe", replace(tiny_zoo.recipe, train=lambda *_: trained))
+    zoo = Zoo.create(tmp_path, SUITE, tiny_zoo.spec, "distillation", TINY, 0)
+    build_zoo(zoo, find_suite(SUITE), TASKS[:1], TINY, pool, num_blocks=5)
+    assert len(zoo.shard_names()) == 5
+    assert pool.most == 4, "two for each worker"
+    train, score = ["train_shard"], ["score_policies"]
+    assert pool.jobs == train * 4 + score * 32 + train + score * 8
 
 
 def test_progress_adds_up_to_the_number_of_shards(tmp_path):

@@ -10,7 +10,6 @@ from tests.tiny_sac import SPEC, SUITE, TASKS, TINY, WINDOW, build
 from tests.tiny_zoo import bytes_of
 
 from makeanagent.errors import InputError
-from makeanagent.parallel import open_pool
 from makeanagent.policies.policy import Policy
 from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_suite, layouts
@@ -19,10 +18,10 @@ from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import PromptWindow, make_prompt
 from makeanagent.zoo import build as building
 from makeanagent.zoo.build import measure_progress
-from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.recipes.registry import find_recipe
 from makeanagent.zoo.recipes.sac import train_sac_shards
 from makeanagent.zoo.replay import describe_origin, order_replay
-from makeanagent.zoo.store import Zoo, shard_name
+from makeanagent.zoo.store import Zoo
 
 UNSOLVED = (
     f"{SUITE}/never-v1: none of 2 agents solved its layout in 480 steps;"
@@ -111,7 +110,7 @@ def test_what_was_trained_is_found_again(tmp_path, zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_score_shard_part", stop)
+        patch.setattr(building, "score_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo", tasks=TASKS)
     stopped = Zoo.open(tmp_path / "zoo")
@@ -124,15 +123,22 @@ def test_what_was_trained_is_found_again(tmp_path, zoo, monkeypatch):
 
 
 def test_a_kill_in_training_leaves_a_zoo_that_goes_on(tmp_path, zoo, monkeypatch):
-    def stop(self, share):
-        raise KeyboardInterrupt
+    shares = []
+
+    def stop(task, share):
+        shares.append(share)
+        if len(shares) == 3:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ShardPlan, "note_progress", stop)
         patch.setattr("makeanagent.rl.sac.run_store._SAVE_SECONDS", 0)
         with pytest.raises(KeyboardInterrupt):
-            build(tmp_path / "zoo", tasks=TASKS)
-    assert (tmp_path / "zoo" / ".drift-v1-000.training").is_dir()
+            build(tmp_path / "zoo", tasks=TASKS, on_progress=stop)
+    stopped = Zoo.open(tmp_path / "zoo")
+    assert (stopped.folder / ".drift-v1-000.training").is_dir()
+    round_share = 0.5 * TINY.round_steps / TINY.env_steps
+    assert shares == pytest.approx([round_share] * 3)
+    assert measure_progress(stopped, TASKS) == pytest.approx(2 * round_share, abs=1e-4)
     assert_same(build(tmp_path / "zoo", tasks=TASKS), zoo)
     assert not list((tmp_path / "zoo").glob(".*"))
 
@@ -166,44 +172,41 @@ def test_settings_out_of_range_are_refused(tmp_path):
         build(tmp_path / "zoo", config=replace(TINY, num_runs=0))
 
 
-def make_plans(folder, tasks):
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        ShardPlan(
-            suite=find_suite(SUITE),
-            task=task,
-            block=0,
-            spec=SPEC,
-            config=TINY,
-            window=WINDOW,
-            seed=0,
-            device="cpu",
-            partial=folder / f".{shard_name(task, 0)}.partial",
-        )
-        for task in tasks
+@pytest.fixture
+def processor_as_gpu(monkeypatch):
+    """Builds on a GPU, which train all tasks together, do so on the processor."""
+
+    def train(plans, folder, pool, report):
+        plans = [replace(plan, device="cpu") for plan in plans]
+        trained.append(([plan.name for plan in plans], folder))
+        return train_sac_shards(plans, folder, pool, report)
+
+    trained = []
+    recipe = replace(find_recipe("sac"), train_together=train, train=None)
+    monkeypatch.setattr(Zoo, "recipe", recipe)
+    return trained
+
+
+def test_a_gpu_trains_two_tasks_as_one_population(tmp_path, processor_as_gpu):
+    shares = {task: [] for task in TASKS}
+    zoo = build(
+        tmp_path / "zoo",
+        tasks=TASKS,
+        num_blocks=2,
+        device="cuda",
+        on_progress=lambda task, share: shares[task].append(share),
+    )
+    assert [names for names, _ in processor_as_gpu] == [
+        [f"{task}-{block:03d}" for task in TASKS] for block in range(2)
     ]
-
-
-def train_together(folder, tasks):
-    with open_pool(1) as pool:
-        shares = []
-        failures = train_sac_shards(make_plans(folder, tasks), pool, shares.append)
-    assert shares == sorted(shares)
-    return failures
-
-
-def test_two_tasks_can_be_trained_as_one_population(tmp_path):
-    # As a GPU does it; the build then finds both shards' policies trained.
-    zoo = Zoo.create(tmp_path / "zoo", SUITE, SPEC, "sac", TINY, 0, WINDOW.num_steps)
-    assert train_together(zoo.folder, TASKS) == {}
-    partials = [f".{shard_name(task, 0)}.partial" for task in TASKS]
-    assert sorted(path.name for path in zoo.folder.glob(".*")) == sorted(partials)
-    assert measure_progress(zoo, TASKS) == 1.0
-    zoo = build(tmp_path / "zoo", tasks=TASKS)
+    assert {task: sum(values) for task, values in shares.items()} == pytest.approx(
+        dict.fromkeys(TASKS, 2.0)
+    )
+    assert not list(zoo.folder.glob(".*"))
     assert zoo.verify() == []
     assert zoo.tasks() == sorted(TASKS)
     for task in TASKS:
-        (shard,) = zoo.load_task(task)
+        shard, _ = zoo.load_task(task)
         assert len(shard.parameters) < TINY.num_checkpoints + TINY.num_runs
         (config,) = (each for each in find_suite(SUITE).task_configs if each.name == task)
         for item in [*shard.rollouts, *shard.demonstrations, *shard.replay]:
@@ -211,11 +214,34 @@ def test_two_tasks_can_be_trained_as_one_population(tmp_path):
             assert item.success.tolist() == solved, "of this task, not of the other"
 
 
-def test_of_two_tasks_the_unsolved_one_is_named(tmp_path):
-    failures = train_together(tmp_path / "zoo", ("drift-v1", "never-v1"))
-    assert failures == {tmp_path / "zoo" / ".never-v1-000.partial": UNSOLVED}
-    assert (tmp_path / "zoo" / ".drift-v1-000.partial").is_file()
-    assert not (tmp_path / "zoo" / ".never-v1-000.partial").exists()
+def test_what_a_gpu_was_training_goes_on(tmp_path, processor_as_gpu, monkeypatch):
+    monkeypatch.setattr("makeanagent.rl.sac.run_store._SAVE_SECONDS", 0)
+    shares = []
+
+    def stop(task, share):
+        shares.append(share)
+        if len(shares) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "zoo", tasks=TASKS, device="cuda", on_progress=stop)
+    ((_, folder),) = processor_as_gpu
+    assert folder.name == ".2-shards-8a922b5b.training", "as older builds call it"
+    first = len(list(folder.glob("rounds-*")))
+    assert first >= 2
+    build(tmp_path / "zoo", tasks=TASKS, device="cuda", on_progress=lambda *_: None)
+    assert [folder for _, folder in processor_as_gpu] == [folder] * 2
+    unstopped = build(tmp_path / "other", tasks=TASKS, device="cuda")
+    assert_same(Zoo.open(tmp_path / "zoo"), unstopped)
+    assert not list((tmp_path / "zoo").glob(".*"))
+
+
+def test_of_two_tasks_the_unsolved_one_is_named(tmp_path, processor_as_gpu):
+    with pytest.raises(InputError) as caught:
+        build(tmp_path / "zoo", tasks=("drift-v1", "never-v1"), device="cuda")
+    assert str(caught.value) == UNSOLVED
+    assert Zoo.open(tmp_path / "zoo").shard_names() == ["drift-v1-000"]
+    assert not list((tmp_path / "zoo").glob(".*.training"))
 
 
 def test_without_demonstrations_there_is_no_experts_rate(tmp_path):

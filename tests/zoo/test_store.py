@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
+from makeanagent.rl.sac.config import SACConfig
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.space import Space
+from makeanagent.zoo import store
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
-from makeanagent.zoo.store import Zoo, ZooShard, shard_name
+from makeanagent.zoo.shard import ZooShard, shard_name
+from makeanagent.zoo.store import Zoo
 
 SPEC = PolicySpec(observation_dim=3, action_dim=2, hidden=(4,), activations=("elu",))
 SHARED_FOLDER = settings(
@@ -138,12 +141,44 @@ def test_qualified_means_success_on_every_layout():
     assert shard.qualified.tolist() == [True, False, False]
 
 
+def test_a_task_can_be_trained_on_where_a_policy_of_it_is_qualified(tmp_path):
+    scores = {"all": [[0, 0], [1, 1]], "each": [[1, 0], [0, 1]], "none": [[0, 0], [0, 0]]}
+    for recipe, config, expected in (
+        ("distillation", DistillationConfig(), ["all"]),
+        ("sac", SACConfig(), ["all", "each", "none"]),
+    ):
+        zoo = create(tmp_path / recipe, recipe=recipe, config=config)
+        for task, success in scores.items():
+            shard = make_shard(task, num_policies=2)
+            zoo.add_shard(replace(shard, success=np.array(success, bool)))
+        assert Zoo.open(zoo.folder).trainable_tasks() == expected
+
+
 def test_shards_are_found_by_task(zoo):
     assert zoo.shard_names() == ["push-000", "reach-000", "reach-001"]
     assert zoo.tasks() == ["push", "reach"]
     assert [shard.block for shard in zoo.load_task("reach")] == [0, 1]
     with pytest.raises(InputError, match="no policies of pull; its tasks: push, reach"):
         zoo.load_task("pull")
+
+
+def test_listing_tasks_reads_each_index_once(tmp_path, monkeypatch):
+    zoo = create(tmp_path / "zoo")
+    tasks = [f"task-{number:02d}" for number in range(50)]
+    for task in tasks:
+        zoo.add_shard(make_shard(task))
+    read, paths = store.read_json, []
+    monkeypatch.setattr(store, "read_json", lambda path: paths.append(path) or read(path))
+    assert zoo.tasks() == tasks
+    assert [list(zoo.read_indices(task)) for task in tasks] == [[f"{task}-000"] for task in tasks]
+    assert len(paths) == len(set(paths)) == 50
+    # Whatever another process has written meanwhile is seen.
+    edit(zoo.folder / "task-07-000.json", seed=9)
+    assert [index["seed"] for index in zoo.read_indices("task-07").values()] == [9]
+    assert len(paths) == 51
+    (zoo.folder / "task-08-000.json").write_text("{")
+    with pytest.raises(InputError, match="task-08-000.json: not readable as JSON"):
+        zoo.read_indices("task-07")
 
 
 def test_files_follow_the_umask(zoo):
@@ -275,6 +310,29 @@ def test_a_zoo_goes_on_with_its_own_settings_alone(zoo, field, value):
     with pytest.raises(InputError, match=f"^{zoo.folder}: this zoo was begun with {field} "):
         create(zoo.folder, **{field: value})
     assert (zoo.folder / "zoo.json").read_bytes() == before
+
+
+def test_a_setting_by_its_old_name_is_the_same_setting(tmp_path):
+    zoo = create(tmp_path / "zoo", recipe="sac", config=SACConfig())
+    zoo.add_shard(make_shard())
+    config = {**zoo.header["config"], "num_steps": 80_000}
+    del config["env_steps"]
+    edit(zoo.folder / "zoo.json", config=config)
+    assert create(zoo.folder, recipe="sac", config=SACConfig()).shard_names() == ["reach-000"]
+    with pytest.raises(InputError) as caught:
+        create(zoo.folder, recipe="sac", config=SACConfig(env_steps=1_000))
+    assert str(caught.value) == (
+        f"{zoo.folder}: this zoo was begun with config env_steps 80000, not 1000;"
+        " use the same settings, or another folder"
+    )
+    # What is no setting any more, or was none yet, is another setting.
+    for change in ({"momentum": 0.9}, {"tau": None}):
+        changed = {name: value for name, value in (config | change).items() if value is not None}
+        edit(zoo.folder / "zoo.json", config=changed)
+        with pytest.raises(InputError, match=f"begun with config {next(iter(change))} "):
+            create(zoo.folder, recipe="sac", config=SACConfig())
+    with pytest.raises(InputError, match="begun with recipe sac, not distillation"):
+        create(zoo.folder)
 
 
 def test_settings_may_change_as_long_as_there_is_no_work(tmp_path):

@@ -1,16 +1,35 @@
 """`make-an-agent zoo`: build, list, show and verify zoos, and write their replay prompts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from makeanagent.rl.sac.config import SACConfig, adapt
+from makeanagent.cli.options import optional, read_given
+from makeanagent.rl.sac import config as sac_config
+from makeanagent.rl.sac.config import SACConfig
+from makeanagent.zoo.recipes import distillation_config
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 if TYPE_CHECKING:
+    from makeanagent.zoo.plan import RecipeConfig
     from makeanagent.zoo.store import Zoo
+
+
+_PRESETS: dict[str, Any] = {"distillation": distillation_config.PRESETS, "sac": sac_config.PRESETS}
+_PREFIXES = {"distillation": "--", "sac": "--sac."}
+"""How the options of a recipe's settings begin."""
+
+
+@optional(distillation_config.PRESETS)
+class _DistillationOptions(DistillationConfig):
+    """Settings of distillation."""
+
+
+@optional(sac_config.PRESETS)
+class _SACOptions(SACConfig):
+    """Settings of SAC."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,31 +37,33 @@ class Build:
     """Build a zoo of policies; run it again to go on after a stop."""
 
     out: Path
-    "The zoo's folder; empty or new, or of a zoo that was begun with the same settings."
+    "Folder of the zoo: empty or new, or of a zoo that was begun with the same settings."
     suite: str = "metaworld"
-    "Suite: metaworld, gymnasium, or a Python file that defines `suite`."
+    "Name of the suite, metaworld or gymnasium, or a Python file that defines `suite`."
     tasks: tuple[str, ...] = ("seen",)
     "Tasks by name, groups of the suite (Meta-World: seen, unseen, training), or all."
     seed: int = 0
-    "Of everything; population b of a task adds b to it."
+    "Seed of everything; population b of a task adds b to it."
     blocks: int = 1
-    "Populations for each task."
-    num_steps: int = 60
-    "Steps that each stored trajectory has at least: the prompt window's n."
+    "Number of populations of each task."
+    window_steps: int = 60
+    """Environment steps that every stored trajectory has at least, so that the prompt window's n
+    steps can be cut out of it."""
     workers: int | None = None
-    "Processes; by default one for each processor."
+    "Number of worker processes; by default one for each processor."
     device: Literal["auto", "cpu", "cuda"] = "cpu"
-    "Where populations are trained."
+    "Device that populations are trained on."
     recipe: Literal["distillation", "sac"] = "distillation"
     """How policies are made: distilled from the tasks' experts, or soft actor-critic agents trained
     on one layout, as the paper's."""
-    config: Annotated[DistillationConfig, tyro.conf.OmitArgPrefixes] = field(
-        default_factory=DistillationConfig
+    config: Annotated[_DistillationOptions, tyro.conf.OmitArgPrefixes] = field(
+        default_factory=_DistillationOptions
     )
     preset: Literal["fast", "paper", "smoke"] = "fast"
-    "Of SAC. fast: minutes a task on two cores; paper: its 8 runs, 1,500 checkpoints and schedule."
-    sac: SACConfig = field(default_factory=SACConfig)
-    "What is to differ from the preset."
+    """Settings to begin with, from which the options below may differ. Of SAC, fast takes minutes a
+    task on two cores, paper has the paper's 8 runs, 1,500 checkpoints and schedule, and smoke takes
+    seconds; distillation has fast alone."""
+    sac: _SACOptions = field(default_factory=_SACOptions)
 
     def run(self) -> None:
         """Build what is missing."""
@@ -51,7 +72,7 @@ class Build:
         for option, value, minimum in (
             ("--workers", 1 if self.workers is None else self.workers, 1),
             ("--blocks", self.blocks, 1),
-            ("--num-steps", self.num_steps, 1),
+            ("--window-steps", self.window_steps, 1),
             ("--seed", self.seed, 0),
         ):
             require_at_least(option, value, minimum)
@@ -66,13 +87,15 @@ class Build:
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.trajectories import PromptWindow
         from makeanagent.zoo.build import build_zoo, find_space, measure_progress
+        from makeanagent.zoo.recipes.registry import find_recipe
         from makeanagent.zoo.store import Zoo
 
         device = find_device(self.device)
-        window = PromptWindow(num_steps=self.num_steps)
+        window = PromptWindow(num_steps=self.window_steps)
         suite = find_suite(self.suite)
         tasks = expand_tasks(suite, self.tasks)
-        space = find_space(suite, tasks, need_experts=config.num_demonstrations > 0)
+        needs_experts = find_recipe(self.recipe).needs_experts(config)
+        space = find_space(suite, tasks, need_experts=needs_experts)
         zoo = Zoo.create(
             self.out,
             self.suite,
@@ -80,7 +103,7 @@ class Build:
             self.recipe,
             config,
             self.seed,
-            self.num_steps,
+            self.window_steps,
             space,
         )
         done = measure_progress(zoo, tasks, self.blocks)
@@ -102,24 +125,28 @@ class Build:
             )
         _print_zoo(zoo)
 
-    def _choose_config(self) -> DistillationConfig | SACConfig:
-        """The recipe's settings.
+    def _choose_config(self) -> "RecipeConfig":
+        """The recipe's settings: of the preset, but for those that were given.
 
         Raises:
-            InputError: settings of the other recipe were given.
+            InputError: settings of another recipe were given, or a preset that it lacks.
         """
         from makeanagent.errors import InputError
 
-        if self.recipe == "distillation":
-            if self.sac != SACConfig() or self.preset != "fast":
-                raise InputError("--preset and --sac.* are settings of --recipe sac; give that too")
-            return self.config
-        if self.config != DistillationConfig():
+        given = {"distillation": read_given(self.config), "sac": read_given(self.sac)}
+        for other in given.keys() - {self.recipe}:
+            for name in given[other]:
+                raise InputError(
+                    f"{_PREFIXES[other]}{name.replace('_', '-')}: a setting of --recipe {other},"
+                    f" not of {self.recipe}, whose own begin with {_PREFIXES[self.recipe]}"
+                )
+        presets = _PRESETS[self.recipe]
+        if self.preset not in presets:
             raise InputError(
-                "--recipe sac: options such as --num-runs are of distillation; SAC has its own,"
-                " such as --sac.num-runs"
+                f"--preset {self.preset}: --recipe {self.recipe} has {', '.join(presets)} alone"
             )
-        return adapt(self.preset, self.sac)
+        config: RecipeConfig = replace(presets[self.preset], **given[self.recipe])
+        return config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +238,8 @@ class Replay:
 
         owners: dict[str, Zoo] = {}
         for zoo in map(Zoo.open, self.zoos):
-            if zoo.header["recipe"] != "sac":
-                raise InputError(f"{zoo.folder}: a zoo of {zoo.header['recipe']} has no replay")
+            if not zoo.recipe.gives_replay:
+                raise InputError(f"{zoo.folder}: a zoo of {zoo.recipe.name} has no replay")
             for task in zoo.tasks():
                 if task in owners:
                     raise InputError(f"{zoo.folder}: {task} is in {owners[task].folder} too")

@@ -1,39 +1,38 @@
 """Building a zoo: shards over processes, resumable after any kill."""
 
+import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import closing
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
-from makeanagent.artifacts import read_tensors
+from makeanagent.artifacts import read_tensors, write_tensors, write_text
 from makeanagent.errors import InputError
-from makeanagent.parallel import count_cpus
-from makeanagent.policies.policy import Policy
-from makeanagent.rl.sac.config import SACConfig
-from makeanagent.rollouts.episodes import record_episode, run_episode
-from makeanagent.suites import Suite, layouts
+from makeanagent.parallel import Pool
+from makeanagent.suites import Suite
 from makeanagent.trajectories.packing import unpack_trajectories
 from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import PromptWindow
-from makeanagent.zoo.plan import ShardPlan, progress_path, read_progress
+from makeanagent.zoo.jobs import score_policies, train_shard
+from makeanagent.zoo.plan import RecipeConfig, ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts
-from makeanagent.zoo.recipes.distillation import distill_shard
-from makeanagent.zoo.recipes.distillation_config import DistillationConfig
-from makeanagent.zoo.recipes.sac import train_sac_shard, train_sac_shards
-from makeanagent.zoo.store import Zoo, ZooShard, shard_name
+from makeanagent.zoo.recipes.recipe import Arrays
+from makeanagent.zoo.shard import ZooShard, shard_name
+from makeanagent.zoo.store import Zoo
 
 _SCORE_JOBS = 8
 """Jobs into which the scoring of one population is cut."""
 _TRAINED_SHARE = 0.5
 """Part of a shard's work that is done once its population is trained, as progress bars count."""
 _IN_FLIGHT = 2
-"""Jobs for each processor that are handed out at a time."""
+"""Jobs for each worker that are handed out at a time."""
 _POLL_SECONDS = 2.0
 """Time between two looks at how far training jobs are."""
 
@@ -64,8 +63,7 @@ def measure_progress(zoo: Zoo, tasks: Sequence[str], num_blocks: int = 1) -> flo
     done = set(zoo.shard_names())
     names = [shard_name(task, block) for task in tasks for block in range(num_blocks)]
     return sum(
-        1.0 if name in done else _TRAINED_SHARE * read_progress(_partial_path(zoo, name))
-        for name in names
+        1.0 if name in done else _TRAINED_SHARE * _read_trained_share(zoo, name) for name in names
     )
 
 
@@ -73,8 +71,8 @@ def build_zoo(
     zoo: Zoo,
     suite: Suite,
     tasks: Sequence[str],
-    config: DistillationConfig | SACConfig,
-    pool: Executor,
+    config: RecipeConfig,
+    pool: Pool,
     *,
     num_blocks: int = 1,
     seed: int = 0,
@@ -84,15 +82,16 @@ def build_zoo(
 ) -> None:
     """Add the shards that are missing from `zoo`.
 
-    Each shard is one training job and then eight scoring jobs; the calling process alone writes
-    shards, as soon as each is complete. What a killed job had trained is found again.
+    Each shard is one training job and then eight scoring jobs; the calling process alone reads and
+    writes the zoo's files, a shard as soon as it is complete. What was trained before a kill is
+    found again.
 
     Args:
         zoo: where the shards go.
         suite: the environments.
         tasks: full task names.
-        config: of the recipe.
-        pool: worker processes, from `open_pool`.
+        config: of the zoo's recipe.
+        pool: where the jobs run, from `open_pool`; its workers need not see the zoo's disk.
         num_blocks: populations for each task.
         seed: of everything; block b of a task adds b to it.
         window: prompts must be able to be cut out of every stored trajectory.
@@ -104,8 +103,6 @@ def build_zoo(
             adding to the zoo.
     """
     config.check()
-    report = on_progress or (lambda task, share: None)
-    scored: dict[Path, dict[int, Any]] = {}
     with zoo.adding():
         done = set(zoo.shard_names())
         plans = [
@@ -118,128 +115,165 @@ def build_zoo(
                 window=window or PromptWindow(),
                 seed=seed + block,
                 device=device,
-                partial=_partial_path(zoo, shard_name(task, block)),
             )
             for task in tasks
             for block in range(num_blocks)
             if shard_name(task, block) not in done
         ]
-        # Half of a shard is its training; a plan's part of that as reported until now.
-        trained = {plan.partial: read_progress(plan.partial) for plan in plans}
+        build = _Build(zoo, pool, plans, on_progress or (lambda task, share: None))
+        if device == "cuda":
+            build.train_together()
+        build.run()
+    if build.failures:
+        raise InputError("; ".join(build.failures.values()))
 
-        def report_training(plan: ShardPlan, share: float) -> None:
-            if share > trained[plan.partial]:
-                report(plan.task, _TRAINED_SHARE * (share - trained[plan.partial]))
-                trained[plan.partial] = share
 
-        failures: dict[Path, str] = {}
-        if isinstance(config, SACConfig) and device == "cuda":
-            # A GPU's time is spent best on all tasks together.
-            for block in range(num_blocks):
-                group = [p for p in plans if p.block == block and not p.partial.is_file()]
+class _Build:
+    """One call of `build_zoo`: its shards as far as they are."""
 
-                def report_group(share: float, group: list[ShardPlan] = group) -> None:
-                    for plan in group:
-                        report_training(plan, share)
+    def __init__(
+        self,
+        zoo: Zoo,
+        pool: Pool,
+        plans: Sequence[ShardPlan],
+        report: Callable[[str, float], Any],
+    ) -> None:
+        self._zoo, self._pool, self._plans, self._report = zoo, pool, plans, report
+        self._recipe = zoo.recipe
+        # By the shard's name: the part of its training as reported until now, and, while it is
+        # scored, what was trained and the scored parts.
+        self._shares = {plan.name: _read_trained_share(zoo, plan.name) for plan in plans}
+        self._trained: dict[str, Arrays] = {}
+        self._scored: dict[str, dict[int, tuple[np.ndarray, list[Trajectory]]]] = {}
+        self.failures: dict[str, str] = {}
 
-                failures |= train_sac_shards(group, pool, report_group) if group else {}
-            plans = [plan for plan in plans if plan.partial not in failures]
-        jobs: deque[tuple[ShardPlan, int | None]] = deque((plan, None) for plan in plans)
-        for plan, part, result in _run_jobs(pool, jobs, report_training):
-            key = plan.partial
+    def train_together(self) -> None:
+        """Train all tasks of a block as one population, where the recipe knows how."""
+        train = self._recipe.train_together
+        if train is None:
+            return
+        for block in sorted({plan.block for plan in self._plans}):
+            group = [
+                plan
+                for plan in self._plans
+                if plan.block == block and not _partial_path(self._zoo, plan.name).is_file()
+            ]
+            if not group:
+                continue
+            folder = _training_folder(self._zoo, group)
+
+            def report_group(share: float, group: list[ShardPlan] = group) -> None:
+                for plan in group:
+                    self._report_training(plan, share)
+
+            begin = time.monotonic()
+            results = train(group, folder, self._pool, report_group)
+            seconds = np.array([(time.monotonic() - begin) / len(group)])
+            for plan, result in zip(group, results, strict=True):
+                if isinstance(result, InputError):
+                    self.failures[plan.name] = str(result)
+                else:
+                    partial = _partial_path(self._zoo, plan.name)
+                    write_tensors(partial, result | {"seconds": seconds})
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def run(self) -> None:
+        """Train and score what is missing, and add it to the zoo."""
+        jobs: deque[tuple[ShardPlan, int | None]] = deque(
+            (plan, None) for plan in self._plans if plan.name not in self.failures
+        )
+        for plan, part, result in self._run_jobs(jobs):
             if isinstance(result, InputError):
-                failures[key] = str(result)
-                continue
-            if part is None:
-                scored[key] = {}
-                jobs.extendleft((plan, index) for index in reversed(range(_SCORE_JOBS)))
-                report_training(plan, 1.0)
-                continue
-            scored[key][part] = result
-            if len(scored[key]) == _SCORE_JOBS:
-                zoo.add_shard(_assemble(plan, scored.pop(key)))
-                key.unlink(missing_ok=True)
-                progress_path(key).unlink(missing_ok=True)
-            report(plan.task, (1 - _TRAINED_SHARE) / _SCORE_JOBS)
-    if failures:
-        raise InputError("; ".join(failures.values()))
-
-
-def _partial_path(zoo: Zoo, name: str) -> Path:
-    return zoo.folder / f".{name}.partial"
-
-
-def _run_jobs(
-    pool: Executor,
-    jobs: deque[tuple[ShardPlan, int | None]],
-    on_training: Callable[[ShardPlan, float], Any],
-) -> Iterator[tuple[ShardPlan, int | None, Any]]:
-    """Run jobs, and those that are added to `jobs` meanwhile; yield each with its result.
-
-    A shard that cannot be made does not hold up the others: its error is its result.
-    """
-    waiting: dict[Future, tuple[ShardPlan, int | None]] = {}
-    try:
-        while jobs or waiting:
-            ready = False
-            # Few at a time, so that scoring jobs need not wait for all of the training.
-            while jobs and not ready and len(waiting) < _IN_FLIGHT * count_cpus():
-                plan, part = jobs.popleft()
-                future = (
-                    pool.submit(_train_shard, plan)
-                    if part is None
-                    else pool.submit(_score_shard_part, plan, part)
-                )
-                waiting[future] = plan, part
-                # Without worker processes a job has run by now, and is to be reported at once.
-                ready = future.done()
-            for future in wait(waiting, _POLL_SECONDS, FIRST_COMPLETED).done:
-                error = future.exception()
-                result = error if isinstance(error, InputError) else future.result()
-                yield *waiting.pop(future), result
-            for plan, part in waiting.values():
+                self.failures[plan.name] = str(result)
                 if part is None:
-                    on_training(plan, read_progress(plan.partial))
-    finally:
-        for future in waiting:
-            future.cancel()
+                    shutil.rmtree(_training_folder(self._zoo, [plan]), ignore_errors=True)
+            elif part is None:
+                self._keep_trained(plan, result)
+                jobs.extendleft((plan, index) for index in reversed(range(_SCORE_JOBS)))
+            else:
+                self._scored[plan.name][part] = result
+                if len(self._scored[plan.name]) == _SCORE_JOBS:
+                    self._add_shard(plan)
+                self._report(plan.task, (1 - _TRAINED_SHARE) / _SCORE_JOBS)
+
+    def _run_jobs(
+        self, jobs: deque[tuple[ShardPlan, int | None]]
+    ) -> Iterator[tuple[ShardPlan, int | None, Any]]:
+        """Run jobs, and those that are added to `jobs` meanwhile; yield each with its result.
+
+        A shard that cannot be made does not hold up the others: its error is its result.
+        """
+        waiting: dict[Future, tuple[ShardPlan, int | None]] = {}
+        try:
+            while jobs or waiting:
+                # Few at a time, so that scoring jobs need not wait for all of the training.
+                while jobs and len(waiting) < _IN_FLIGHT * self._pool.num_workers:
+                    plan, part = jobs.popleft()
+                    future = self._submit(plan, part)
+                    waiting[future] = plan, part
+                    if future.done():
+                        break  # It ran in this process, and is to be reported at once.
+                for future in wait(waiting, _POLL_SECONDS, FIRST_COMPLETED).done:
+                    error = future.exception()
+                    result = error if isinstance(error, InputError) else future.result()
+                    yield *waiting.pop(future), result
+                self._pool.pass_on_reports()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _submit(self, plan: ShardPlan, part: int | None) -> Future:
+        if part is not None:
+            return self._pool.submit(score_policies, plan, *self._select(plan, part))
+        partial = _partial_path(self._zoo, plan.name)
+        if partial.is_file():  # An earlier build has trained it.
+            future: Future = Future()
+            future.set_result(read_tensors(partial))
+            return future
+        return self._pool.submit_reporting(
+            lambda share: self._report_training(plan, share),
+            train_shard,
+            self._recipe.train,
+            plan,
+            _training_folder(self._zoo, [plan]),
+        )
+
+    def _select(self, plan: ShardPlan, part: int) -> tuple[np.ndarray, list[int]]:
+        """Every eighth policy and, where training has left no rollouts, the layouts of theirs."""
+        arrays = self._trained[plan.name]
+        parameters = arrays["parameters"]
+        where = episode_layouts(plan.seed)
+        rows = range(part, len(parameters), _SCORE_JOBS)
+        has_rollouts = "rollouts.lengths" in arrays
+        return parameters[rows], [] if has_rollouts else [where[row % len(where)] for row in rows]
+
+    def _keep_trained(self, plan: ShardPlan, arrays: Arrays) -> None:
+        """Have what was trained at hand, and on disk for a build that is stopped now."""
+        partial = _partial_path(self._zoo, plan.name)
+        if not partial.is_file():
+            write_tensors(partial, arrays)
+            shutil.rmtree(_training_folder(self._zoo, [plan]), ignore_errors=True)
+        self._trained[plan.name] = arrays
+        self._scored[plan.name] = {}
+        self._report_training(plan, 1.0)
+
+    def _report_training(self, plan: ShardPlan, share: float) -> None:
+        if share > self._shares[plan.name]:
+            self._report(plan.task, _TRAINED_SHARE * (share - self._shares[plan.name]))
+            self._shares[plan.name] = share
+            write_text(_progress_path(self._zoo, plan.name), f"{share:.4f}")
+
+    def _add_shard(self, plan: ShardPlan) -> None:
+        """Put the scored parts back into the policies' order, and write the shard."""
+        arrays = self._trained.pop(plan.name)
+        self._zoo.add_shard(_assemble(plan, arrays, self._scored.pop(plan.name)))
+        _partial_path(self._zoo, plan.name).unlink(missing_ok=True)
+        _progress_path(self._zoo, plan.name).unlink(missing_ok=True)
 
 
-def _train_shard(plan: ShardPlan) -> None:
-    """Make a shard's policies, unless an earlier build already has."""
-    if not plan.partial.is_file():
-        recipe = train_sac_shard if isinstance(plan.config, SACConfig) else distill_shard
-        recipe(plan)
-
-
-def _score_shard_part(plan: ShardPlan, part: int) -> tuple[np.ndarray, list[Trajectory]]:
-    """Scores `[n, L]` and, where training has left none, a trajectory of every eighth policy."""
-    arrays = read_tensors(plan.partial)
-    parameters = arrays["parameters"]
-    score_layouts = layouts.ZOO_SCORES[: plan.config.num_score_layouts]
-    rollout_layouts = episode_layouts(plan.seed)
-    success, rollouts = list[list[bool]](), list[Trajectory]()
-    with closing(plan.suite.make(plan.task)) as environment:
-        for index in range(part, len(parameters), _SCORE_JOBS):
-            policy = Policy(parameters[index], plan.spec)
-            success.append(
-                [bool(run_episode(environment, policy, place).success) for place in score_layouts]
-            )
-            if "rollouts.lengths" not in arrays:
-                rollout = record_episode(
-                    environment,
-                    policy,
-                    rollout_layouts[index % len(rollout_layouts)],
-                    min_steps=plan.window.num_steps,
-                    steps_after_success=plan.window.num_outcome_states,
-                )
-                rollouts.append(rollout)
-    return np.array(success, bool).reshape(-1, len(score_layouts)), rollouts
-
-
-def _assemble(plan: ShardPlan, parts: dict[int, Any]) -> ZooShard:
-    """Put the scored parts back into the policies' order."""
-    arrays = read_tensors(plan.partial)
+def _assemble(
+    plan: ShardPlan, arrays: Arrays, parts: dict[int, tuple[np.ndarray, list[Trajectory]]]
+) -> ZooShard:
     env_id = f"{plan.suite.name}/{plan.task}"
 
     def unpack(name: str, source: str) -> list[Trajectory]:
@@ -254,7 +288,7 @@ def _assemble(plan: ShardPlan, parts: dict[int, Any]) -> ZooShard:
         rows = range(part, count, _SCORE_JOBS)
         success[rows] = part_success
         recorded |= dict(zip(rows, part_rollouts, strict=False))
-    expert = arrays.get("expert_success")
+    expert, seconds = arrays.get("expert_success"), arrays.get("seconds")
     return ZooShard(
         task=plan.task,
         block=plan.block,
@@ -269,4 +303,33 @@ def _assemble(plan: ShardPlan, parts: dict[int, Any]) -> ZooShard:
         replay_step=arrays.get("replay.step", np.zeros(0, np.int64)),
         seed=plan.seed,
         expert_success=None if expert is None else float(expert[0]),
+        training_seconds=None if seconds is None else float(seconds[0]),
     )
+
+
+def _partial_path(zoo: Zoo, name: str) -> Path:
+    """File in which the builder keeps what was trained until the shard is written."""
+    return zoo.folder / f".{name}.partial"
+
+
+def _progress_path(zoo: Zoo, name: str) -> Path:
+    """File in which the builder notes the part of a shard's training that is done."""
+    return zoo.folder / f".{name}.progress"
+
+
+def _training_folder(zoo: Zoo, plans: Sequence[ShardPlan]) -> Path:
+    """Folder for what the training of these shards needs to go on after a stop."""
+    names = [f".{plan.name}" for plan in plans]
+    if len(plans) > 1:
+        names = [f".{len(plans)}-shards-{crc32('+'.join(names).encode()):08x}"]
+    return zoo.folder / f"{names[0]}.training"
+
+
+def _read_trained_share(zoo: Zoo, name: str) -> float:
+    """Part of a shard's training that is done."""
+    if _partial_path(zoo, name).is_file():
+        return 1.0
+    try:
+        return float(_progress_path(zoo, name).read_text())
+    except (OSError, ValueError):
+        return 0.0

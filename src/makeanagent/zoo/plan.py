@@ -1,34 +1,51 @@
 """What a recipe is told of the shard that it is to make."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-from makeanagent.artifacts import write_text
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.rl.sac.config import SACConfig
 from makeanagent.suites import Suite
 from makeanagent.trajectories.windows import PromptWindow
-from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.shard import shard_name
+
+
+class RecipeConfig(Protocol):
+    """What the settings of every recipe have."""
+
+    @property
+    def num_score_layouts(self) -> int:
+        """Layouts on which each policy is scored."""
+        ...
+
+    def check(self) -> None:
+        """Refuse what no population can be made with.
+
+        Raises:
+            InputError: a number is out of its range.
+        """
+        ...
+
+
+Config = TypeVar("Config", bound=RecipeConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardPlan:
-    """Everything that a worker needs to make one shard."""
+class ShardPlan(Generic[Config]):
+    """Everything that a worker needs to make one shard; pickles to other machines."""
 
     suite: Suite
     task: str
     block: int
     spec: PolicySpec
-    config: DistillationConfig | SACConfig
+    config: Config
     window: PromptWindow
     seed: int
     device: str
-    partial: Path
-    "Where the trained policies are kept until the shard is written."
 
-    def note_progress(self, share: float) -> None:
-        """Tell the process that waits for the shard how much of the training is done."""
-        write_text(progress_path(self.partial), f"{share:.4f}")
+    @property
+    def name(self) -> str:
+        """The shard's file name without its ending."""
+        return shard_name(self.task, self.block)
 
     def find_fault(self, horizon: int) -> str | None:
         """What is wrong with episodes of `horizon` steps, if prompts do not fit into them."""
@@ -38,18 +55,3 @@ class ShardPlan:
             f"{self.suite.name}/{self.task}: episodes end after {horizon} steps, but prompts need"
             f" {self.window.num_steps}; give a smaller number of steps"
         )
-
-
-def progress_path(partial: Path) -> Path:
-    """File in which the worker notes the part of a shard's training that is done."""
-    return partial.with_suffix(".progress")
-
-
-def read_progress(partial: Path) -> float:
-    """Part of a shard's training that is done."""
-    if partial.is_file():
-        return 1.0
-    try:
-        return float(progress_path(partial).read_text())
-    except (OSError, ValueError):
-        return 0.0

@@ -15,7 +15,8 @@ import numpy as np
 from makeanagent.errors import InputError
 from makeanagent.trajectories.files.minari import is_minari, load_minari, save_minari
 from makeanagent.trajectories.trajectory import Trajectory
-from makeanagent.zoo.store import Zoo, ZooShard
+from makeanagent.zoo.shard import ZooShard
+from makeanagent.zoo.store import Zoo
 
 RESOLUTION = 2.0**-13
 """Numbers are rounded to multiples of it, an eighth of a millimetre: files are half as large."""

@@ -9,11 +9,9 @@ import dataclasses
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -32,11 +30,15 @@ from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories.packing import pack_trajectories, unpack_trajectories
 from makeanagent.trajectories.space import Space
-from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.zoo.recipes.recipe import Recipe
+from makeanagent.zoo.recipes.registry import check_recipe, find_recipe
+from makeanagent.zoo.shard import ZooShard, find_faults
 
 SCHEMA_VERSION = 1
 _OPTIONAL = {"demonstrations": "expert", "replay": "replay"}
 """Trajectories that not every recipe gives, with the source that they name."""
+_FileState = tuple[int, int, int]
+"""Modification time, number and size of a file."""
 _INDEX_FIELDS: dict[str, type | UnionType] = {
     "task": str,
     "block": int,
@@ -50,52 +52,6 @@ _INDEX_FIELDS: dict[str, type | UnionType] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ZooShard:
-    """Policies of one task that were made together."""
-
-    task: str
-    block: int
-    "Number of the population among the task's."
-    parameters: np.ndarray
-    "float32 `[N, P]`."
-    run: np.ndarray
-    "int `[N]`: the run that a checkpoint belongs to."
-    step: np.ndarray
-    """int `[N]`: of a distilled policy gradient steps since the first checkpoint's phase began, of
-    a SAC agent its environment steps."""
-    success: np.ndarray
-    "bool `[N, L]`: scores on L layouts outside training."
-    rollouts: list[Trajectory]
-    "N trajectories, one by each policy."
-    demonstrations: list[Trajectory]
-    "The expert episodes that the policies were made from, if any."
-    seed: int
-    expert_success: float | None
-    "Success rate of the undisturbed expert, if one was asked."
-    replay: list[Trajectory] = dataclasses.field(default_factory=list)
-    "Episodes of the agents' replay buffers: prompts for benchmarks, never trained on."
-    replay_run: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
-    "int `[M]`: the run that a replay episode belongs to."
-    replay_step: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int64))
-    "int `[M]`: environment steps of its agent before the episode."
-
-    @property
-    def name(self) -> str:
-        """The shard's file name without its ending."""
-        return shard_name(self.task, self.block)
-
-    @property
-    def qualified(self) -> np.ndarray:
-        """Success on every scored layout, bool `[N]` (paper, appendix B.2)."""
-        return np.asarray(self.success.all(axis=1))
-
-
-def shard_name(task: str, block: int) -> str:
-    """File name, without ending, of a task's population."""
-    return f"{quote(task, safe='')}-{block:03d}"  # Gymnasium's ids may hold a slash.
-
-
 class Zoo:
     """A zoo folder, opened for reading or for adding shards."""
 
@@ -105,13 +61,16 @@ class Zoo:
         self.suite: str = header["suite"]
         self.spec = PolicySpec.from_dict(header["spec"])
         self.space = Space.from_dict(header["space"])
+        # Each shard's index, with what tells that its file is still the same.
+        self._indices: dict[str, tuple[_FileState | None, dict[str, Any]]] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> "Zoo":
         """Open a zoo.
 
         Raises:
-            InputError: there is none in `folder`, or it has another schema version.
+            InputError: there is none in `folder`, or it has another schema version, or a recipe
+                that nobody knows.
         """
         path = Path(folder) / "zoo.json"
         if not path.is_file():
@@ -124,6 +83,7 @@ class Zoo:
             if field not in header:
                 raise InputError(f"{path}: field '{field}' is missing")
         try:
+            check_recipe(header["recipe"])
             return cls(Path(folder), header)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
@@ -148,15 +108,17 @@ class Zoo:
             folder: the zoo's folder; empty or new to begin one.
             suite: name of the suite, or its file.
             spec: the policies' layers.
-            recipe: how policies are made.
+            recipe: name of the recipe (`recipes/registry.py`).
             config: the recipe's settings, a dataclass.
             seed: of everything.
             num_steps: steps that each stored trajectory has at least.
             space: what observations and actions are; by default nothing but the spec's widths.
 
         Raises:
-            InputError: `folder` holds a zoo of other settings, or other files.
+            InputError: `folder` holds a zoo of other settings, or other files, or there is no such
+                recipe.
         """
+        check_recipe(recipe)
         space = space or Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
         header = {
             "schema_version": SCHEMA_VERSION,
@@ -174,19 +136,30 @@ class Zoo:
             write_json(folder / "zoo.json", header)
             return cls(folder, header)
         zoo = cls.open(folder)
-        for field, value in header.items():
-            if zoo.header.get(field) == value:
-                continue
+        if change := zoo._find_change(header):
             unfinished = (*folder.glob(".*.partial"), *folder.glob(".*.training"))
             if zoo.shard_names() or unfinished:
                 raise InputError(
-                    f"{folder}: this zoo was begun with {field} {zoo.header.get(field)}, not"
-                    f" {value}; use the same settings, or another folder"
+                    f"{folder}: this zoo was begun with {change}; use the same settings, or"
+                    " another folder"
                 )
             with zoo.adding():
                 write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
             return cls(folder, header)
         return zoo
+
+    def _find_change(self, header: dict[str, Any]) -> str | None:
+        """The first setting of `header` that is not the zoo's own, with both values."""
+        for field, value in header.items():
+            found = self.header.get(field)
+            if field == "config":
+                found = self.recipe.read_config(found or {})
+                for name in value | found:
+                    if (ours := found.get(name)) != (theirs := value.get(name)):
+                        return f"config {name} {ours}, not {theirs}"
+            elif found != value:
+                return f"{field} {found}, not {value}"
+        return None
 
     def shard_names(self) -> list[str]:
         """Names of the finished shards."""
@@ -197,32 +170,40 @@ class Zoo:
         return sorted({self.read_index(name)["task"] for name in self.shard_names()})
 
     @property
-    def trains_on_qualified(self) -> bool:
-        """Whether only qualified policies serve to train a generator.
+    def recipe(self) -> Recipe:
+        """How its policies are made."""
+        return find_recipe(self.header["recipe"])
 
-        A SAC zoo's policies have solved the one layout that they were trained on, and few are
-        qualified on random ones: there all serve (paper, section 4).
-        """
-        return bool(self.header["recipe"] != "sac")
+    @property
+    def trains_on_qualified(self) -> bool:
+        """Whether only qualified policies serve to train a generator."""
+        return self.recipe.trains_on_qualified
 
     def trainable_tasks(self) -> list[str]:
         """Tasks that a generator can be trained on: those with a policy that serves."""
+        if not self.trains_on_qualified:
+            return self.tasks()
         indices = map(self.read_index, self.shard_names())
-        return sorted(
-            {
-                index["task"]
-                for index in indices
-                if not self.trains_on_qualified or any(map(all, index["success"]))
-            }
-        )
+        return sorted({index["task"] for index in indices if any(map(all, index["success"]))})
 
     def read_index(self, name: str) -> dict[str, Any]:
         """What the shard's JSON says: task, seed, and columns run, step and success.
+
+        A file is read once, and again when it was written anew; callers leave the result as it is.
 
         Raises:
             InputError: the file is missing, damaged, or of another schema version.
         """
         path = self.folder / f"{name}.json"
+        state = _describe_state(path)
+        known = self._indices.get(name)
+        if known is None or known[0] != state:
+            known = state, self._parse_index(path)
+            self._indices[name] = known
+        return known[1]
+
+    @staticmethod
+    def _parse_index(path: Path) -> dict[str, Any]:
         index = read_json(path)
         if not isinstance(index, dict):
             raise InputError(f"{path}: not a shard's index")
@@ -284,6 +265,7 @@ class Zoo:
             "block": shard.block,
             "seed": shard.seed,
             "expert_success": shard.expert_success,
+            "training_seconds": shard.training_seconds,
             "num_policies": len(shard.parameters),
             "run": shard.run.tolist(),
             "step": shard.step.tolist(),
@@ -328,12 +310,13 @@ class Zoo:
                 replay_step=np.array(index.get("replay_step", []), np.int64),
                 seed=index["seed"],
                 expert_success=index["expert_success"],
+                training_seconds=index.get("training_seconds"),
             )
         except KeyError as error:
             raise InputError(f"{path}: tensor {error} is missing") from None
         except ValueError as error:  # Also what a trajectory says of itself.
             raise InputError(f"{path}: {error}") from None
-        for fault in _find_faults(shard, index["num_policies"], self.spec):
+        for fault in find_faults(shard, index["num_policies"], self.spec):
             raise InputError(f"{path}: {fault}")
         return shard
 
@@ -359,16 +342,10 @@ class Zoo:
         return faults
 
 
-def _find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
-    """What disagrees within a shard of `count` policies."""
-    expected = (count, spec.num_parameters)
-    if shard.parameters.shape != expected or shard.parameters.dtype != np.float32:
-        yield f"parameters {shard.parameters.dtype} {shard.parameters.shape}, expected {expected}"
-    if not np.isfinite(shard.parameters).all():
-        yield "parameters hold NaN or infinity"
-    if len(shard.rollouts) != count:
-        yield f"{len(shard.rollouts)} rollouts of {count} policies"
-    if not len(shard.replay) == len(shard.replay_run) == len(shard.replay_step):
-        yield f"{len(shard.replay)} replay episodes, but {len(shard.replay_run)} runs of them"
-    if shard.success.ndim != 2:
-        yield f"success {shard.success.shape}, expected [policies, layouts]"
+def _describe_state(path: Path) -> _FileState | None:
+    """What changes when a file is written anew; none where it is missing."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_ino, state.st_size

@@ -1,11 +1,9 @@
-"""Settings of SAC: what is refused, and what a preset takes from them."""
-
-from dataclasses import fields, replace
+"""Settings of SAC: what is accepted and what is refused."""
 
 import pytest
 
 from makeanagent.errors import InputError
-from makeanagent.rl.sac.config import PRESETS, SACConfig, adapt
+from makeanagent.rl.sac.config import PRESETS, SACConfig
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -57,12 +55,3 @@ def test_what_is_out_of_range_is_refused_in_one_line(changes, message):
         SACConfig(**changes).check()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
-
-
-def test_a_preset_takes_what_differs_from_the_defaults():
-    assert adapt("smoke", SACConfig()) == PRESETS["smoke"]
-    given = SACConfig(num_runs=3, noise_scales=(0.5,))
-    assert adapt("paper", given) == replace(PRESETS["paper"], num_runs=3, noise_scales=(0.5,))
-    # What equals the default is not told from what was not given.
-    assert adapt("paper", SACConfig(num_runs=4)).num_runs == PRESETS["paper"].num_runs
-    assert all(field.default is not None or field.name == "init_seed" for field in fields(given))

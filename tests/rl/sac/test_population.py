@@ -93,6 +93,17 @@ def test_targets_follow_the_critics_by_tau():
     torch.testing.assert_close(population.targets, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("rate", [1e-3, 0.02])
+def test_all_networks_learn_at_the_rate_of_the_settings(rate):
+    population = make_population(replace(CONFIG, learning_rate=rate))
+    before = networks_of(population)
+    train(population, 1)
+    # Adam's first step is as long as its rate wherever the gradient is not tiny.
+    for name in ("actors", "critics", "log_temperature"):
+        longest = (before[name] - getattr(population, name)).abs().max().item()
+        assert longest == pytest.approx(rate, rel=0.01)
+
+
 def test_twins_and_agents_begin_apart():
     population = make_population()
     critics = population.critics.flatten(0, 1).detach().numpy()

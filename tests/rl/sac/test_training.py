@@ -85,7 +85,7 @@ def test_checkpoints_have_solved_their_layout_and_do_so_again(unstopped):
 
 def test_a_task_is_tested_until_it_has_its_checkpoints(unstopped):
     record, _ = unstopped
-    assert record.num_rounds < TINY.num_steps / TINY.round_steps
+    assert record.num_rounds < TINY.env_steps / TINY.round_steps
     for task in TASKS:
         steps = [item.step for item in record.checkpoints if item.agent.task == task]
         assert steps == sorted(steps)
@@ -134,7 +134,7 @@ def test_all_agents_are_shown_the_experts_episodes(unstopped):
 
 
 def test_without_demonstrations_no_expert_is_asked(tmp_path):
-    config = replace(TINY, num_demonstrations=0, num_steps=160)
+    config = replace(TINY, num_demonstrations=0, env_steps=160)
     _, shown = train(tmp_path / "run", tasks=["alone-v1"], config=config)
     assert shown == {"alone-v1": []}
 
@@ -153,7 +153,7 @@ def test_the_curve_has_a_return_of_every_agent_and_round(unstopped):
 def test_training_stops_at_its_steps_where_nobody_succeeds(tmp_path):
     killer = Killer(0)
     record, _ = train(tmp_path / "run", tasks=["never-v1"], on_progress=killer)
-    assert record.num_rounds == TINY.num_steps / TINY.round_steps
+    assert record.num_rounds == TINY.env_steps / TINY.round_steps
     assert (record.checkpoints, record.lived) == ([], [])
     np.testing.assert_allclose(killer.shares, np.arange(1, 13) / 12)
 
@@ -189,7 +189,7 @@ def test_a_kill_between_chunk_and_networks_costs_a_round(tmp_path, unstopped, mo
     assert len(list((tmp_path / "run").glob("rounds-*"))) == 3
     killer = Killer(0)
     result = train(tmp_path / "run", tasks=TASKS, on_progress=killer)
-    assert killer.shares[0] == 3 * TINY.round_steps / TINY.num_steps
+    assert killer.shares[0] == 3 * TINY.round_steps / TINY.env_steps
     assert contents_of(result) == contents_of(unstopped)
 
 
@@ -229,7 +229,7 @@ def test_worker_processes_change_nothing(tmp_path, unstopped):
 
 
 def test_experts_episodes_of_different_lengths_fit_into_one_population(tmp_path):
-    config = replace(TINY, num_steps=120)
+    config = replace(TINY, env_steps=120)
     record, shown = train(tmp_path / "run", tasks=["reach-v1", "arrive-v1"], config=config)
     assert record.num_rounds == 3
     # Those of arrive end before a prompt can be cut out of them.

@@ -1,6 +1,6 @@
 """Settings of population SAC and its presets."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 from makeanagent.errors import InputError, check_counts, check_positive, check_shares
 from makeanagent.suites.layouts import ZOO
@@ -11,55 +11,58 @@ class SACConfig:
     """How agents are trained, and which of their checkpoints are kept."""
 
     num_runs: int = 4
-    "Agents of each task: its training seeds."
+    "Number of agents of each task, each of a training seed of its own."
     layout: int = 0
-    "The one layout that all agents of a task are trained on."
-    num_steps: int = 80_000
-    "Environment steps of each agent at most."
+    "Number of the one layout that all agents of a task are trained on."
+    env_steps: int = 80_000
+    "Environment steps that each agent makes at most."
     horizon: int = 200
-    "Steps of an episode."
+    "Environment steps after which an episode ends."
     round_steps: int = 200
-    "Environment steps of each agent between two blocks of updates."
+    "Environment steps that each agent makes between two blocks of updates."
     start_steps: int = 400
-    "Steps with uniformly random actions before the first update."
+    "Environment steps that each agent makes with uniformly random actions before the first update."
     updates_per_step: float = 0.5
-    "Updates for each environment step."
+    "Updates that each agent makes for one environment step."
     batch_size: int = 128
-    "Transitions for each agent and update."
+    "Transitions that each agent draws for one update."
     learning_rate: float = 1e-3
-    "Of actor, critics and temperature."
+    "Adam's learning rate for actor, critics and temperature."
     discount: float = 0.99
+    "Factor by which a reward counts less for each environment step that it lies ahead."
     return_steps: int = 10
-    """Steps of reward in each target (n-step returns): with n = 1 a success far away is felt only
-    after as many steps of the target critics."""
+    """Environment steps of reward in each target (n-step returns): with one, a success far away is
+    felt only after as many steps of the target critics."""
     tau: float = 0.005
-    "Rate of the target critics."
+    "Part of the way to the critics that the target critics go in one step."
     target_period: int = 1
     "Updates between two steps of the target critics."
     actor_period: int = 2
-    "Updates between two of the actor and the temperature: the delayed actor of TD3."
+    "Updates between two of the actor and the temperature, which TD3 calls its delayed actor."
     initial_temperature: float = 0.1
+    "Weight of the entropy, beside the return, that training begins with."
     standardize: bool = True
-    """Whether critics see standardised inputs, by the demonstrations or else the random steps;
+    """Whether critics see standardised inputs, by the demonstrations or else the random steps:
     centimetres decide, and nobody keeps the critics. Actors see what the simulator gives."""
     num_demonstrations: int = 10
-    "Expert episodes on the training layout, given to each agent of a task."
+    "Number of expert episodes on the training layout that each agent of a task is given."
     demonstration_share: float = 0.5
-    "Share of each batch that is drawn from them."
+    "Part of each batch that is drawn from the demonstrations."
     noise_scales: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
-    "Action noise of the expert episodes, by turns."
+    """Standard deviations of the noise on the expert's actions, which reach from -1 to 1; its
+    episodes take them in turn."""
     init_seed: int | None = None
-    "Of an initial actor that all agents share; each has its own if there is none."
+    "Seed of an initial actor that all agents share; if there is none, each has its own."
     checkpoint_steps: int = 400
-    "Environment steps between two tests, and so between two checkpoints."
+    "Environment steps of each agent between two tests, each of which may give a checkpoint."
     num_checkpoints: int = 400
-    "Checkpoints of each task, at which its agents are done."
+    "Number of checkpoints of a task at which its agents are done."
     num_score_layouts: int = 5
-    "Random layouts on which each checkpoint is scored."
+    "Number of random layouts on which each checkpoint is scored."
     num_replay: int = 100
-    "Episodes of each task's replay buffers that are stored, as prompts for benchmarks."
+    "Episodes of each task's replay buffers that are stored at most, as prompts for benchmarks."
     replay_steps: int = 20_000
-    "They come from an agent's steps before this one."
+    "Environment steps of an agent from which on none of its episodes is stored."
 
     def check(self) -> None:
         """Refuse what no agent can be trained with.
@@ -70,9 +73,9 @@ class SACConfig:
         check_counts(self, _MAY_BE_ZERO)
         if self.layout >= len(ZOO):
             raise InputError(f"layout {self.layout}: zoos have layouts 0 to {len(ZOO) - 1}")
-        if self.num_steps < self.checkpoint_steps:
+        if self.env_steps < self.checkpoint_steps:
             raise InputError(
-                f"num_steps {self.num_steps}: must be at least checkpoint_steps"
+                f"env_steps {self.env_steps}: must be at least checkpoint_steps"
                 f" {self.checkpoint_steps}, or no agent is ever tested"
             )
         check_positive(self, ("updates_per_step", "learning_rate", "initial_temperature"))
@@ -97,7 +100,7 @@ FAST = SACConfig()
 
 PAPER = SACConfig(
     num_runs=8,
-    num_steps=1_000_000,
+    env_steps=1_000_000,
     horizon=500,
     round_steps=500,
     start_steps=5_000,
@@ -118,7 +121,7 @@ PAPER = SACConfig(
 
 SMOKE = SACConfig(
     num_runs=2,
-    num_steps=1_200,
+    env_steps=1_200,
     start_steps=200,
     updates_per_step=0.1,
     num_checkpoints=4,
@@ -130,13 +133,4 @@ SMOKE = SACConfig(
 """Seconds; for tests."""
 
 PRESETS = {"fast": FAST, "paper": PAPER, "smoke": SMOKE}
-
-
-def adapt(preset: str, given: SACConfig) -> SACConfig:
-    """A preset with those fields of `given` that differ from the defaults."""
-    changes = {
-        field.name: getattr(given, field.name)
-        for field in fields(given)
-        if getattr(given, field.name) != field.default
-    }
-    return replace(PRESETS[preset], **changes)
+"""By the names that the command line gives them."""

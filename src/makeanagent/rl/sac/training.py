@@ -75,7 +75,7 @@ def train_population(
     given = _pack_demonstrations(demonstrations, course)
     buffer = ReplayBuffer(
         spec,
-        config.num_steps + config.round_steps,
+        config.env_steps + config.round_steps,
         np.stack([given[agent.task] for agent in agents]),
         device,
     )
@@ -105,7 +105,7 @@ def train_population(
         if steps % config.checkpoint_steps == 0:
             record.checkpoints += _test(pool, course, population, agents, steps, record)
         store.save_if_due(population, rows, record)
-        report(min(1.0, steps / config.num_steps))
+        report(min(1.0, steps / config.env_steps))
     store.save(population, record)
     return record, {
         task: [
@@ -146,7 +146,7 @@ def _update(population: SACPopulation, buffer: ReplayBuffer, steps: int) -> None
 
 
 def _is_done(record: Record, tasks: Sequence[str], config: SACConfig) -> bool:
-    if record.num_rounds * config.round_steps >= config.num_steps:
+    if record.num_rounds * config.round_steps >= config.env_steps:
         return True
     return all(record.count(task) >= config.num_checkpoints for task in tasks)
 

@@ -12,12 +12,12 @@ ten tasks (section 4); this one takes minutes and holds on random layouts.
 
 import math
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from makeanagent.artifacts import write_tensors
 from makeanagent.errors import InputError
 from makeanagent.parallel import one_thread
 from makeanagent.policies.batch import PolicyBatch
@@ -31,6 +31,7 @@ from makeanagent.zoo.experts import measure_expert, record_demonstrations
 from makeanagent.zoo.plan import ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.recipes.recipe import Arrays, Recipe, Report
 
 
 class LabelledStates:
@@ -216,14 +217,13 @@ def _play_and_label(
     return successes / len(layouts)
 
 
-def distill_shard(plan: ShardPlan) -> None:
-    """Record demonstrations and distil them, and keep both at `plan.partial`.
+def distill_shard(plan: ShardPlan[DistillationConfig], folder: Path, report: Report) -> Arrays:
+    """Record demonstrations and distil them; a minute or so, of which nothing is kept or reported.
 
     Raises:
         InputError: episodes are too short for prompts, or the expert never succeeds.
     """
     config = plan.config
-    assert isinstance(config, DistillationConfig)
     with closing(plan.suite.make(plan.task)) as environment:
         if fault := plan.find_fault(environment.horizon):
             raise InputError(fault)
@@ -256,4 +256,17 @@ def distill_shard(plan: ShardPlan) -> None:
         "step": np.repeat(steps, num_runs),
         "expert_success": np.array([expert_success]),
     }
-    write_tensors(plan.partial, arrays | pack_trajectories(demonstrations, "demonstrations"))
+    return arrays | pack_trajectories(demonstrations, "demonstrations")
+
+
+def _needs_experts(config: DistillationConfig) -> bool:
+    return True
+
+
+RECIPE = Recipe(
+    name="distillation",
+    config=DistillationConfig,
+    train=distill_shard,
+    needs_experts=_needs_experts,
+    trains_on_qualified=True,
+)

@@ -15,49 +15,52 @@ class DistillationConfig:
     """How a population is distilled."""
 
     num_runs: int = 16
-    "Actors trained side by side; runs differ in their data and its order."
+    "Number of actors that are trained side by side, each on its own data in its own order."
     batch_size: int = 256
-    "States for each actor and gradient step."
+    "States that each actor draws for one gradient step."
     learning_rate: float = 1e-3
-    "Adam's, until the population is good."
+    "Adam's learning rate until the population is good."
     final_learning_rate: float = 1e-4
-    "Reached by cosine decay over the checkpoints."
+    "Learning rate at the last checkpoint, reached by cosine decay over the checkpoints."
     num_demonstrations: int = 120
-    "Expert episodes."
+    "Number of expert episodes that are recorded for each task."
     noise_scales: tuple[float, ...] = (0.0, 0.1, 0.3, 0.6)
-    "Action noise of the expert episodes, by turns."
+    """Standard deviations of the noise on the expert's actions, which reach from -1 to 1; its
+    episodes take them in turn."""
     steps_after_success: int = 20
-    "Steps that an expert episode goes on after its first success."
+    "Environment steps that an expert episode goes on after its first success."
     round_steps: int = 300
-    "Gradient steps between two rounds of DAgger."
+    "Gradient steps before each round of DAgger."
     round_episodes: int = 48
     "Episodes that the actors play in a round; the teacher labels what they saw."
     round_horizon: int = 250
-    "Steps at most in such an episode; what goes wrong has gone wrong by then."
+    """Environment steps after which such an episode ends; what goes wrong has gone wrong by
+    then."""
     min_rounds: int = 4
-    "Rounds before the first checkpoint at least."
+    "Rounds of DAgger before the first checkpoint at least."
     max_rounds: int = 32
-    "Rounds before the first checkpoint at most."
+    "Rounds of DAgger before the first checkpoint at most."
     good_success: float = 0.99
-    "Success in the last `min_rounds` together from which a population is good."
+    "Success rate in the last `min_rounds` rounds together from which a population is good."
     num_checkpoints: int = 30
-    "Checkpoints of each run, once the population is good."
+    "Number of checkpoints that are kept of each actor once the population is good."
     checkpoint_steps: int = 50
-    "Gradient steps between checkpoints."
+    "Gradient steps between two checkpoints."
     elastic_pull: float = 3.0
-    "Rate, in units of the learning rate, at which runs are drawn to their mean."
+    """Part of the way to their mean that actors are drawn in one gradient step, as a multiple of
+    the learning rate."""
     run_share: float = 0.8
-    "Share of the episodes that one run trains on, its own choice for each run."
+    "Part of the episodes that one actor is trained on; each draws its own."
     action_limit: float = 0.97
-    "Labels are clipped to this, since tanh reaches 1 nowhere."
+    "Largest size of an action that is learned, since tanh reaches 1 nowhere."
     loss_beta: float = 0.1
-    "Action error from which the loss grows linearly."
+    "Action error from which on the loss grows linearly and no longer by its square."
     log_std: float = -2.0
-    "Where the log-std head is drawn to."
+    "Output to which the log-std head is drawn."
     num_score_layouts: int = 5
-    "Layouts on which each checkpoint is scored."
+    "Number of random layouts on which each checkpoint is scored."
     init_seed: int = 7
-    "Of the initialisation that all runs of all tasks share."
+    "Seed of the initial actor that all actors of all tasks share."
 
     def check(self) -> None:
         """Refuse what no population can be made with.
@@ -85,3 +88,6 @@ class DistillationConfig:
 
 
 _MAY_BE_ZERO = ("steps_after_success", "init_seed")
+
+PRESETS = {"fast": DistillationConfig()}
+"""By the names that the command line gives them."""

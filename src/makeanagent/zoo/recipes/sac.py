@@ -4,18 +4,14 @@ The shards' replay episodes are what the paper prompts with: they are drawn from
 buffers, for benchmarks alone.
 """
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import numpy as np
 
-from makeanagent.artifacts import write_tensors
 from makeanagent.errors import InputError
-from makeanagent.parallel import one_thread, open_pool
+from makeanagent.parallel import open_pool
 from makeanagent.rl.sac.config import SACConfig
 from makeanagent.rl.sac.history import LivedEpisode, Record
 from makeanagent.rl.sac.training import train_population
@@ -24,80 +20,78 @@ from makeanagent.trajectories.packing import pack_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.experts import measure_expert
 from makeanagent.zoo.plan import ShardPlan
+from makeanagent.zoo.recipes.recipe import Arrays, Recipe, Report
 
 
-def train_sac_shard(plan: ShardPlan) -> None:
-    """Train one task's agents in this process, and keep what comes out at `plan.partial`.
+def train_sac_shard(plan: ShardPlan[SACConfig], folder: Path, report: Report) -> Arrays:
+    """Train one task's agents in this process; a stopped run goes on from what is in `folder`.
 
     Raises:
-        InputError: no agent has solved its layout.
+        InputError: episodes are too short for prompts, or no agent has solved its layout.
     """
-    with one_thread(), open_pool(1) as pool:
-        for failure in train_sac_shards([plan], pool, plan.note_progress).values():
-            raise InputError(failure)
+    with open_pool(1) as pool:
+        (result,) = train_sac_shards([plan], folder, pool, report)
+    if isinstance(result, InputError):
+        raise result
+    return result
 
 
 def train_sac_shards(
-    plans: Sequence[ShardPlan], pool: Executor, on_progress: Callable[[float], Any]
-) -> dict[Path, str]:
+    plans: Sequence[ShardPlan[SACConfig]], folder: Path, pool: Executor, report: Report
+) -> list[Arrays | InputError]:
     """Train the agents of several tasks as one population; on a GPU that costs as much as one.
 
     Args:
-        plans: shards of one suite, window, configuration and device.
+        plans: shards of one suite, window, configuration, seed and device.
+        folder: state, from which a stopped run goes on.
         pool: where the agents play.
-        on_progress: called with the part of the training that is done.
+        report: called with the part of the training that is done.
 
     Returns:
-        What is wrong with the tasks whose episodes are too short for prompts, or of which no agent
-        has solved its layout, by `plan.partial`.
+        For each plan what came out, or what is wrong: its episodes are too short for prompts, or no
+        agent has solved its layout.
     """
-    plan, config = plans[0], plans[0].config
-    assert isinstance(config, SACConfig)
-    failures = dict[Path, str]()
-    for each in plans:
-        horizon = min(open_environment(each.suite, each.task).horizon, config.horizon)
-        if fault := each.find_fault(horizon):
-            failures[each.partial] = fault
-    plans = [each for each in plans if each.partial not in failures]
-    if not plans:
-        return failures
-    folder = _training_folder(plans)
+    faults = {plan.task: _find_fault(plan) for plan in plans}
+    able = [plan for plan in plans if faults[plan.task] is None]
+    if not able:
+        return [InputError(faults[plan.task]) for plan in plans]
+    first = able[0]
     record, demonstrations = train_population(
         pool,
-        plan.suite,
-        [each.task for each in plans],
-        plan.spec,
-        config,
-        plan.window,
+        first.suite,
+        [plan.task for plan in able],
+        first.spec,
+        first.config,
+        first.window,
         folder,
-        seed=plan.seed,
-        device=plan.device,
-        on_progress=on_progress,
+        seed=first.seed,
+        device=first.device,
+        on_progress=report,
     )
-    for each in plans:
-        if any(item.agent.task == each.task for item in record.checkpoints):
-            _keep(each, config, record, demonstrations[each.task])
-        else:
-            failures[each.partial] = (
-                f"{each.suite.name}/{each.task}: none of {config.num_runs} agents solved its"
-                f" layout in {config.num_steps} steps; give more steps, or demonstrations"
-            )
-    shutil.rmtree(folder)
-    return failures
+    return [
+        InputError(fault)
+        if (fault := faults[plan.task])
+        else _collect(plan, record, demonstrations[plan.task])
+        for plan in plans
+    ]
 
 
-def _training_folder(plans: Sequence[ShardPlan]) -> Path:
-    if len(plans) == 1:
-        return plans[0].partial.with_suffix(".training")
-    names = "+".join(plan.partial.stem for plan in plans)
-    return plans[0].partial.parent / f".{len(plans)}-shards-{crc32(names.encode()):08x}.training"
+def _find_fault(plan: ShardPlan[SACConfig]) -> str | None:
+    horizon = open_environment(plan.suite, plan.task).horizon
+    return plan.find_fault(min(horizon, plan.config.horizon))
 
 
-def _keep(
-    plan: ShardPlan, config: SACConfig, record: Record, demonstrations: list[Trajectory]
-) -> None:
-    """Write one task's checkpoints, rollouts, demonstrations and replay episodes."""
+def _collect(
+    plan: ShardPlan[SACConfig], record: Record, demonstrations: list[Trajectory]
+) -> Arrays | InputError:
+    """One task's checkpoints, rollouts, demonstrations and replay episodes."""
+    config = plan.config
     checkpoints = [item for item in record.checkpoints if item.agent.task == plan.task]
+    if not checkpoints:
+        return InputError(
+            f"{plan.suite.name}/{plan.task}: none of {config.num_runs} agents solved its layout in"
+            f" {config.env_steps} steps; give more steps, or demonstrations"
+        )
     lived = [item for item in record.lived if item.agent.task == plan.task]
     replay = _spread(lived, config.num_replay)
     arrays = {
@@ -115,7 +109,7 @@ def _keep(
         environment = open_environment(plan.suite, plan.task)
         success = measure_expert(environment, plan.suite.expert(plan.task))
         arrays["expert_success"] = np.array([success])
-    write_tensors(plan.partial, arrays)
+    return arrays
 
 
 def _spread(lived: Sequence[LivedEpisode], count: int) -> list[LivedEpisode]:
@@ -128,3 +122,21 @@ def _spread(lived: Sequence[LivedEpisode], count: int) -> list[LivedEpisode]:
         rows = np.unique(np.linspace(0, len(own) - 1, min(share, len(own))).astype(int))
         picked += [own[row] for row in rows]
     return picked
+
+
+def _needs_experts(config: SACConfig) -> bool:
+    return config.num_demonstrations > 0
+
+
+RECIPE = Recipe(
+    name="sac",
+    config=SACConfig,
+    train=train_sac_shard,
+    train_together=train_sac_shards,
+    needs_experts=_needs_experts,
+    # They have solved the one layout that they were trained on, and few succeed on random ones:
+    # there all serve (paper, section 4).
+    trains_on_qualified=False,
+    gives_replay=True,
+    old_names={"num_steps": "env_steps"},
+)

@@ -1,0 +1,73 @@
+"""A shard of a zoo: one population of a task, with its trajectories, scores and origin."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import numpy as np
+
+from makeanagent.policies.spec import PolicySpec
+from makeanagent.trajectories.trajectory import Trajectory
+
+
+def shard_name(task: str, block: int) -> str:
+    """File name, without ending, of a task's population."""
+    return f"{quote(task, safe='')}-{block:03d}"  # Gymnasium's ids may hold a slash.
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooShard:
+    """Policies of one task that were made together."""
+
+    task: str
+    block: int
+    "Number of the population among the task's."
+    parameters: np.ndarray
+    "float32 `[N, P]`."
+    run: np.ndarray
+    "int `[N]`: the run that a checkpoint belongs to."
+    step: np.ndarray
+    """int `[N]`: of a distilled policy gradient steps since the first checkpoint's phase began, of
+    a SAC agent its environment steps."""
+    success: np.ndarray
+    "bool `[N, L]`: scores on L layouts outside training."
+    rollouts: list[Trajectory]
+    "N trajectories, one by each policy."
+    demonstrations: list[Trajectory]
+    "The expert episodes that the policies were made from, if any."
+    seed: int
+    expert_success: float | None
+    "Success rate of the undisturbed expert, if one was asked."
+    replay: list[Trajectory] = field(default_factory=list)
+    "Episodes of the agents' replay buffers: prompts for benchmarks, never trained on."
+    replay_run: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    "int `[M]`: the run that a replay episode belongs to."
+    replay_step: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    "int `[M]`: environment steps of its agent before the episode."
+    training_seconds: float | None = None
+    "Wall time of its training, or its share of that; after a stop, of the last part alone."
+
+    @property
+    def name(self) -> str:
+        """The shard's file name without its ending."""
+        return shard_name(self.task, self.block)
+
+    @property
+    def qualified(self) -> np.ndarray:
+        """Success on every scored layout, bool `[N]` (paper, appendix B.2)."""
+        return np.asarray(self.success.all(axis=1))
+
+
+def find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
+    """What disagrees within a shard of `count` policies."""
+    expected = (count, spec.num_parameters)
+    if shard.parameters.shape != expected or shard.parameters.dtype != np.float32:
+        yield f"parameters {shard.parameters.dtype} {shard.parameters.shape}, expected {expected}"
+    if not np.isfinite(shard.parameters).all():
+        yield "parameters hold NaN or infinity"
+    if len(shard.rollouts) != count:
+        yield f"{len(shard.rollouts)} rollouts of {count} policies"
+    if not len(shard.replay) == len(shard.replay_run) == len(shard.replay_step):
+        yield f"{len(shard.replay)} replay episodes, but {len(shard.replay_run)} runs of them"
+    if shard.success.ndim != 2:
+        yield f"success {shard.success.shape}, expected [policies, layouts]"

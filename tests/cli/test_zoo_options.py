@@ -1,0 +1,64 @@
+"""Settings of `zoo build`: what is given counts, also where it says no other than a default."""
+
+from dataclasses import fields, replace
+
+import pytest
+import tyro
+from tests.tiny_zoo import TINY, as_options
+
+from makeanagent.cli.zoo import Build
+from makeanagent.rl.sac.config import FAST, PAPER, PRESETS, SACConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+
+
+def read_config(*options):
+    return tyro.cli(Build, args=["--out", "zoo", *options])._choose_config()
+
+
+def read_sac(preset, *options):
+    return read_config("--recipe", "sac", "--preset", preset, *options)
+
+
+def as_option(name, value):
+    """A setting of SAC as the command line takes it."""
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--sac.{option}" if value else f"--sac.no-{option}"]
+    return [f"--sac.{option}", *map(str, value if isinstance(value, tuple) else (value,))]
+
+
+def test_what_is_not_given_is_the_presets():
+    assert read_config() == DistillationConfig()
+    assert read_config("--recipe", "sac") == FAST
+    for name, config in PRESETS.items():
+        assert read_sac(name) == config
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SACConfig)])
+def test_the_fast_presets_value_can_be_given_to_the_papers(name):
+    fast, paper = getattr(FAST, name), getattr(PAPER, name)
+    assert read_sac("paper", *as_option(name, fast)) == replace(PAPER, **{name: fast})
+    assert read_sac("fast", *as_option(name, paper)) == replace(FAST, **{name: paper})
+    if fast is None:
+        assert all(getattr(each, name) is None for each in PRESETS.values()), "none is no value"
+
+
+def test_several_settings_and_empty_ones():
+    given = ["--sac.noise-scales", "--sac.num-demonstrations", "0", "--sac.init-seed", "5"]
+    assert read_sac("paper", *given) == replace(PAPER, noise_scales=(), init_seed=5)
+    assert read_sac("fast", *given).noise_scales == ()
+    assert read_config(*as_options()) == TINY
+    assert read_config("--num-runs", "16") == DistillationConfig()
+
+
+def test_help_tells_what_a_setting_is_and_its_value_in_each_preset(capsys):
+    with pytest.raises(SystemExit):
+        tyro.cli(Build, args=["--help"])
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert (
+        "--sac.env-steps INT Environment steps that each agent makes at most. "
+        "(fast: 80000, paper: 1000000, smoke: 1200)"
+    ) in words
+    assert "--sac.discount FLOAT Factor by which a reward counts less" in words
+    assert "Adam's learning rate until the population is good. (default: 0.001)" in words
+    assert "--num-steps" not in words
