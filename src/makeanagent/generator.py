@@ -107,7 +107,7 @@ class MakeAnAgent(nn.Module):
                 too short.
         """
         groups, rows = group_prompts(prompts, num_policies)
-        parts = self._embed_groups(groups)
+        parts = self.embed_groups(groups)
         condition = average_groups(parts)[rows]
         latents = self._sample(condition, seed)
         if guidance is not None:
@@ -187,7 +187,7 @@ class MakeAnAgent(nn.Module):
         """
         predictor = self.require_predictor()
         groups, rows = group_prompts(prompts, len(policies))
-        condition = average_groups(self._embed_groups(groups))
+        condition = average_groups(self.embed_groups(groups))
         evidence = gather_evidence(
             policies, groups, rows, self.config.positions, self.config.evidence
         )
@@ -231,8 +231,12 @@ class MakeAnAgent(nn.Module):
         """
         return self.embedding.condition(*self._read(prompts), self.config.condition)
 
-    def _embed_groups(self, groups: Sequence[Sequence[Trajectory]]) -> tuple[torch.Tensor, ...]:
-        """Conditions `[J, C]` of each group's J demonstrations."""
+    def embed_groups(self, groups: Sequence[Sequence[Trajectory]]) -> tuple[torch.Tensor, ...]:
+        """Conditions `[J, C]` of each group's J demonstrations.
+
+        Raises:
+            InputError: a demonstration has another width, or is too short.
+        """
         embedded = self.embed([prompt for group in groups for prompt in group])
         return embedded.split([len(group) for group in groups])
 

@@ -62,6 +62,12 @@ def test_all_demonstrations_of_a_group_are_learnt():
     assert measure_error(one, 0, halves[0]) < 0.08 < 0.3 < measure_error(one, 0, halves[1])
 
 
+def test_groups_are_cloned_as_groups():
+    short = Cloning(SPEC, replace(CONFIG, num_steps=5))
+    found = short.generate([[FIRST, SECOND], FIRST], 3).parameters
+    assert torch.equal(found, short.clone([[FIRST, SECOND], [FIRST], [FIRST, SECOND]]).parameters)
+
+
 def test_what_is_cloned_beside_makes_no_difference():
     short = Cloning(SPEC, replace(CONFIG, num_steps=50, input_noise=0.1))
     alone = short.clone([[FIRST]]).parameters

@@ -1,5 +1,7 @@
 """Samples have the mean and covariance of what they were fitted on."""
 
+from dataclasses import replace
+
 import torch
 
 from makeanagent.methods.gaussian import LatentGaussian, sample_gaussian
@@ -28,6 +30,21 @@ def test_policies_are_of_the_prompts_task(generator, bank, rollouts):
         assert torch.allclose(samples.T.cov(), own.T.cov(correction=0), atol=0.1 * scale**2)
     other = bank.latents[bank.task != bank.task[0]].flatten(1).mean(dim=0)
     assert not torch.allclose(latents[::2].mean(dim=0), other, atol=0.1 * scale)
+
+
+def test_a_groups_task_is_that_of_its_mean(generator, bank, rollouts):
+    mean = generator.embed(rollouts[:2]).mean(dim=0)
+    conditions = generator.embed(rollouts[:1]) + 5.0 * (1 + bank.task[:, None])
+    conditions[bank.task == 1] = mean
+    moved = replace(
+        bank, conditions=conditions, demonstration_conditions=bank.demonstration_conditions + 100
+    )
+    policies = LatentGaussian(generator, moved).generate([rollouts[:2]], 500)
+    latents = generator.autoencoder.encode(policies.parameters).mean(dim=0)
+    far, near = (
+        (bank.latents[bank.task == task].mean(dim=0) - latents).norm() for task in range(2)
+    )
+    assert near < 0.2 * far
 
 
 def test_seeds_decide_the_policies(generator, bank, rollouts):

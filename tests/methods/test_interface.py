@@ -1,52 +1,164 @@
-"""What holds of every baseline: the generator's interface and its refusals."""
+"""What holds of every method: its record, the generator's interface, groups, and its refusals."""
+
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import torch
 
 from makeanagent.errors import InputError
-from makeanagent.methods.cloning import Cloning, CloningConfig
-from makeanagent.methods.gaussian import LatentGaussian
-from makeanagent.methods.method import PolicyGenerator
-from makeanagent.methods.regression import Regression, RegressionConfig
+from makeanagent.generator import MakeAnAgent
+from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.method import MethodConfig, PolicyGenerator, Sources
+from makeanagent.methods.registry import METHODS, find_method
+from makeanagent.methods.regression import RegressionConfig
 from makeanagent.methods.retrieval import Retrieval
-from makeanagent.methods.shuffled import Shuffled
+from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.predictor import PredictorConfig
 from makeanagent.trajectories import Trajectory
 
-NAMES = ("generator", "retrieval", "gaussian", "cloning", "regression", "shuffled")
+CONFIG = MethodConfig(
+    guidance=GuidanceConfig(num_starts=2, explore_steps=2, num_steps=2, min_gain=0.0),
+    num_candidates=6,
+    cloning=CloningConfig(num_steps=2),
+    cloning_from_mean=CloningConfig(num_steps=2),
+    regression=RegressionConfig(num_steps=2),
+    retrieval_noise=0.1,
+)
+CHANGED = {
+    "guidance": GuidanceConfig(num_starts=2, explore_steps=2, num_steps=5, min_gain=0.0),
+    "num_candidates": 2,
+    "cloning": CloningConfig(num_steps=4),
+    "cloning_from_mean": CloningConfig(num_steps=4),
+    "regression": RegressionConfig(num_steps=4),
+    "retrieval_noise": 0.2,
+}
+"""Other settings than those, one by one."""
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def baseline(request, generator, bank, rollouts) -> PolicyGenerator:
-    build = {
-        "generator": lambda: generator,
-        "retrieval": lambda: Retrieval(generator, bank, num_averaged=2, noise=0.1),
-        "gaussian": lambda: LatentGaussian(generator, bank),
-        "cloning": lambda: Cloning(generator.config.spec, CloningConfig(num_steps=2)),
-        "regression": lambda: Regression.train(generator, bank, RegressionConfig(num_steps=2)),
-        "shuffled": lambda: Shuffled(generator, rollouts),
-    }
-    return build[request.param]()
+@pytest.fixture(scope="module")
+def ranking(generator) -> MakeAnAgent:
+    """The generator with a success predictor, whose weights are drawn at random."""
+    with_predictor = MakeAnAgent(replace(generator.config, predictor=PredictorConfig()))
+    with_predictor.load_state_dict(generator.state_dict(), strict=False)
+    predictor = with_predictor.predictor
+    torch.manual_seed(0)
+    for weight in (predictor.regression.weight, predictor.head.weight, predictor.probes):
+        torch.nn.init.normal_(weight)
+    return with_predictor
 
 
-def test_policies_come_in_the_number_asked_for(baseline, generator, rollouts):
+@pytest.fixture(scope="module")
+def sources(ranking, bank, rollouts) -> Sources:
+    # Another task's prompts come from the other half.
+    return Sources(generator=ranking, bank=bank, strangers=rollouts)
+
+
+@pytest.fixture(scope="module", params=METHODS, ids=lambda method: method.name)
+def method(request):
+    if request.param.name == "average_16":
+        # The tiny zoo's tasks have six policies each.
+        return find_method("average_2")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def built(method, sources) -> PolicyGenerator:
+    return method.build(sources, CONFIG)
+
+
+def test_names_and_labels_tell_methods_apart():
+    for field in ("name", "label"):
+        assert len({getattr(method, field) for method in METHODS}) == len(METHODS)
+    with pytest.raises(InputError, match="guess: no such method; accepted are unguided, guided"):
+        find_method("guess")
+
+
+def test_settings_are_what_policies_depend_on(method, sources, rollouts):
+    """By these fields and no others, results know whether they are out of date."""
+    assert set(CHANGED) == {field.name for field in fields(MethodConfig)}
+
+    def make(config: MethodConfig) -> torch.Tensor:
+        return method.build(sources, config).generate(rollouts[:2], 4, seed=1).parameters
+
+    before = make(CONFIG)
+    for name, value in CHANGED.items():
+        same = torch.equal(make(replace(CONFIG, **{name: value})), before)
+        if name not in method.settings:
+            assert same, name
+        elif (method.name, name) != ("cloning_moved", "guidance"):
+            # Of guidance, cloning reads the moves alone, and the arm has no positions to move.
+            assert not same, name
+
+
+def test_parts_are_what_policies_depend_on(method, sources, rollouts):
+    """A generator that knows every prompt, and one that ranks the other way round."""
+
+    def make(generator: MakeAnAgent) -> torch.Tensor:
+        changed = replace(sources, generator=generator)
+        return method.build(changed, CONFIG).generate(rollouts[:2], seed=1).parameters
+
+    before = make(sources.generator)
+    config = replace(sources.generator.config, familiarity=FamiliarityConfig(bank_size=2))
+    knowing, turned = MakeAnAgent(config), MakeAnAgent(sources.generator.config)
+    for generator in (knowing, turned):
+        generator.load_state_dict(sources.generator.state_dict(), strict=False)
+    knowing.familiarity.bank.copy_(knowing.embed(rollouts[:2]))
+    turned.predictor.temperature.neg_()
+    assert torch.equal(make(knowing), before) is ("familiarity" not in method.parts)
+    assert torch.equal(make(turned), before) is ("predictor" not in method.parts)
+
+
+def test_averages_are_of_as_many_as_their_names_say(sources, bank, rollouts):
+    two = find_method("average_2").build(sources, CONFIG).generate(rollouts[0]).parameters
+    assert not (two == bank.parameters).all(dim=1).any()
+    assert torch.equal(
+        two, Retrieval(sources.generator, bank, num_averaged=2).generate(rollouts[0]).parameters
+    )
+    with pytest.raises(InputError, match="num_averaged 16: must be at least 1 and at most 6"):
+        find_method("average_16").build(sources, CONFIG)
+
+
+def test_a_method_that_reads_the_zoo_says_so(method, sources):
+    without = replace(sources, bank=None)
+    if method.needs_bank:
+        with pytest.raises(InputError, match="reads the zoo"):
+            method.build(without, CONFIG)
+    else:
+        method.build(without, CONFIG)
+
+
+def test_policies_come_in_the_number_asked_for(built, generator, rollouts):
     for prompts, count, expected in ((rollouts[0], None, 1), (rollouts[:3], None, 3)):
-        policies = baseline.generate(prompts, count)
+        policies = built.generate(prompts, count)
         assert len(policies) == expected
-    policies = baseline.generate(rollouts[:3], 5, seed=1)
+    policies = built.generate(rollouts[:3], 5, seed=1)
     assert policies.parameters.shape == (5, generator.config.spec.num_parameters)
     assert policies.spec == generator.config.spec
     assert policies.parameters.isfinite().all()
     assert not policies.parameters.requires_grad
 
 
-def test_nothing_comes_of_nothing(baseline, rollouts):
-    with pytest.raises(InputError, match="no demonstration"):
-        baseline.generate([])
+def test_demonstrations_of_one_behaviour_prompt_together(built, method, rollouts):
+    first, second, third = rollouts[0], rollouts[1], rollouts[2]
+    policies = built.generate([[first, second], third], 4)
+    assert len(policies) == 4
+    assert policies.parameters.isfinite().all()
+    # A group of one is that one.
+    alone, apart = (built.generate(each, 2).parameters for each in ([[third]], third))
+    assert torch.equal(alone, apart)
+
+
+def test_nothing_comes_of_nothing(built, rollouts):
+    for nothing in ([], [[]], [rollouts[0], []]):
+        with pytest.raises(InputError, match="no demonstration"):
+            built.generate(nothing)
     with pytest.raises(InputError, match="0 policies"):
-        baseline.generate(rollouts[0], 0)
+        built.generate(rollouts[0], 0)
 
 
-def test_an_unusable_prompt_is_named(baseline):
+def test_an_unusable_prompt_is_named(built):
     """It is too wide, and names no task."""
     wide = Trajectory(
         observations=np.zeros((61, 39)),
@@ -55,4 +167,4 @@ def test_an_unusable_prompt_is_named(baseline):
         name="mine.npz",
     )
     with pytest.raises(InputError, match=r"^mine\.npz: [^\n]*$"):
-        baseline.generate(wide)
+        built.generate(wide)

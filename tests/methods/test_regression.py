@@ -63,6 +63,19 @@ def test_rollouts_stand_in_where_there_is_no_demonstration(bank):
         assert not (drawn[~without] == bank.conditions[~without]).any()
 
 
+def test_a_group_is_read_by_its_mean(generator, rollouts):
+    class Recorder(torch.nn.Module):
+        def forward(self, condition):
+            self.asked = condition
+            return torch.zeros(len(condition), 2 * 11)
+
+    recorder = Recorder()
+    Regression(generator, recorder).generate([rollouts[:2], rollouts[2]], 4)
+    conditions = generator.embed(rollouts[:3])
+    torch.testing.assert_close(recorder.asked[0], conditions[:2].mean(dim=0))
+    torch.testing.assert_close(recorder.asked[1], conditions[2])
+
+
 def test_noise_blurs_what_it_learns(generator, bank, rollouts, regression):
     blurred = Regression.train(generator, bank, replace(PLAIN, condition_noise=3.0))
     spread = [

@@ -32,6 +32,20 @@ def test_a_demonstration_stands_for_its_task(generator, bank, demonstrations):
     assert torch.equal(found.parameters[0], bank.parameters[nearest])
 
 
+def test_a_group_finds_what_is_nearest_to_its_mean(generator, bank, rollouts):
+    """Neither of the two alone would find it."""
+    mean = generator.embed(rollouts[:2]).mean(dim=0)
+    conditions = bank.conditions + 20
+    conditions[7] = mean
+    moved = replace(
+        bank, conditions=conditions, demonstration_conditions=bank.demonstration_conditions + 20
+    )
+    conditions[3], conditions[4] = generator.embed(rollouts[:2]) * 1.05
+    assert bank.task[7] != bank.task[3]
+    found = Retrieval(generator, moved).generate([rollouts[:2], rollouts[0]], 2)
+    assert torch.equal(found.parameters, bank.parameters[[7, 3]])
+
+
 def test_averages_take_the_nearest_of_each_run_first(generator, bank, rollouts):
     task = torch.nonzero(bank.task == bank.task[0]).flatten()
     runs = [task[bank.run[task] == run] for run in bank.run[task].unique()]

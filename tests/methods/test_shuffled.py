@@ -32,23 +32,38 @@ BANK = [make_prompt(task, number) for task in "abc" for number in range(4)]
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_prompt_is_never_replaced_by_one_of_its_own_task(seed):
-    prompts = [make_prompt(task) for task in "abcaabbccaaaaad"]
+    prompts = [[make_prompt(task)] for task in "abcaabbccaaaaad"]
     replaced = Shuffled(Recorder(), BANK).replace(prompts, seed)
-    assert all(given.env_id != asked.env_id for given, asked in zip(replaced, prompts, strict=True))
-    assert all(any(given is known for known in BANK) for given in replaced)
+    for (given,), (asked,) in zip(replaced, prompts, strict=True):
+        assert given.env_id != asked.env_id
+        assert any(given is known for known in BANK)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_group_is_replaced_by_as_many_of_one_other_task(seed):
+    groups = [[make_prompt(task) for task in group] for group in ("aaa", "bb", "c", "ab", "aaaaaa")]
+    replaced = Shuffled(Recorder(), BANK).replace(groups, seed)
+    for given, asked in zip(replaced, groups, strict=True):
+        (task,) = {prompt.env_id for prompt in given}
+        assert task not in {prompt.env_id for prompt in asked}
+        assert len(given) == len(asked)
+        # The last has more than a task's four.
+        assert len({id(prompt) for prompt in given}) == min(len(given), 4)
+    with pytest.raises(InputError, match="demonstrations of all tasks"):
+        Shuffled(Recorder(), BANK).replace([[make_prompt(task) for task in "abc"]], seed)
 
 
 def test_no_prompt_comes_twice_while_there_are_others():
-    replaced = Shuffled(Recorder(), BANK).replace([make_prompt("a")] * 8)
-    assert {id(given) for given in replaced} == {id(known) for known in BANK[4:]}
-    more = Shuffled(Recorder(), BANK).replace([make_prompt("a")] * 16)
-    assert {id(given) for given in more[8:]} == {id(known) for known in BANK[4:]}
+    replaced = Shuffled(Recorder(), BANK).replace([[make_prompt("a")]] * 8)
+    assert {id(given) for (given,) in replaced} == {id(known) for known in BANK[4:]}
+    more = Shuffled(Recorder(), BANK).replace([[make_prompt("a")]] * 16)
+    assert {id(given) for (given,) in more[8:]} == {id(known) for known in BANK[4:]}
 
 
 def test_seeds_decide_the_prompts():
     shuffled = Shuffled(Recorder(), BANK)
     orders = [
-        [id(given) for given in shuffled.replace([make_prompt("a")] * 8, seed)]
+        [id(given) for (given,) in shuffled.replace([[make_prompt("a")]] * 8, seed)]
         for seed in (0, 0, 1)
     ]
     assert orders[0] == orders[1] != orders[2]
@@ -61,7 +76,8 @@ def test_the_generator_gets_the_replaced_prompts():
     assert len(shuffled.generate(prompts, 5, seed=4)) == 5
     asked, num_policies, seed = recorder.asked
     assert (num_policies, seed) == (5, 4)
-    assert [id(one) for one in asked] == [id(one) for one in shuffled.replace(prompts, 4)]
+    expected = shuffled.replace([[prompt] for prompt in prompts], 4)
+    assert [id(one) for (one,) in asked] == [id(one) for (one,) in expected]
 
 
 def test_prompts_must_name_tasks():

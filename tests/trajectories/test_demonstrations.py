@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from makeanagent.errors import InputError
-from makeanagent.trajectories import Trajectory, make_prompt, read_demonstrations
+from makeanagent.trajectories import (
+    Trajectory,
+    demonstrations,
+    make_prompt,
+    read_demonstrations,
+)
+from makeanagent.trajectories.files.format import Format
 from makeanagent.trajectories.files.minari import save_minari
 
 
@@ -55,6 +61,36 @@ def test_a_minari_id(tmp_path, monkeypatch):
     assert [len(found) for found in read_demonstrations("minari:reach/expert-v1")] == [2]
     assert_refused("minari:reach/expert-v2", "minari download")
     assert_refused("minari:../reach", "not a Minari id")
+    assert_refused("minari:", "not a Minari id")
+
+
+def test_a_folder_may_be_called_like_something_else(tmp_path, monkeypatch):
+    (tmp_path / "demos.npz").mkdir()
+    make_trajectory(3).save(tmp_path / "demos.npz" / "a.npz")
+    assert [len(found) for found in read_demonstrations(tmp_path / "demos.npz")] == [3]
+    (tmp_path / "minari").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert_refused("minari", "holds no demonstration")
+
+
+def test_another_format_is_a_line(tmp_path, monkeypatch):
+    lengths = Format(
+        words="a text of lengths",
+        recognizes=lambda path: path.suffix == ".txt",
+        read=lambda path: [make_trajectory(int(word)) for word in path.read_text().split()],
+        scheme="lengths",
+        find=lambda name: tmp_path / name,
+    )
+    monkeypatch.setattr(demonstrations, "FORMATS", (*demonstrations.FORMATS, lengths))
+    (tmp_path / "demo.txt").write_text("4 5")
+    for name in (tmp_path / "demo.txt", "lengths:demo.txt"):
+        assert [len(found) for found in read_demonstrations(name)] == [4, 5]
+    (tmp_path / "demo.csv").touch()
+    assert_refused(
+        tmp_path / "demo.csv",
+        "an .npz file, a folder of them, a folder with a Minari dataset or minari:<dataset id>,"
+        " or a text of lengths",
+    )
 
 
 def test_what_cannot_be_read_is_named_with_what_can(tmp_path):

@@ -211,7 +211,7 @@ def test_with_neither_the_prompt_is_flexible(tmp_path):
     assert found.source == "minari:makeanagent/demonstrations-v0"
     prompt = make_prompt(found)
     assert not prompt.has_success
-    assert prompt.outcome.tolist() == trajectory.observations[-3:].ravel().tolist()
+    assert prompt.outcome[0].tolist() == trajectory.observations[-3:].ravel().tolist()
 
 
 @pytest.mark.parametrize("data_format", ["arrow", "parquet"])

@@ -1,5 +1,6 @@
 """What baselines keep of a zoo: the training policies, and where their prompts lie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,8 @@ from torch import Tensor
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.policies.codec import check_parameters
+from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import average_groups
 
 
 class PromptArrays(Protocol):
@@ -135,6 +138,15 @@ def make_bank(data: ZooArrays, generator: MakeAnAgent) -> PolicyBank:
         demonstration_conditions=embed(data.demonstrations, experts),
         demonstration_task=data.demonstrations.task[experts],
     )
+
+
+def embed_behaviors(generator: MakeAnAgent, groups: Sequence[Sequence[Trajectory]]) -> Tensor:
+    """Condition of each group of demonstrations, `[M, C]` on the CPU: its mean, as generating has.
+
+    Raises:
+        InputError: a demonstration has another width, or is too short.
+    """
+    return average_groups(generator.embed_groups(groups)).cpu()
 
 
 def measure_distances(conditions: Tensor, known: Tensor) -> Tensor:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
-from makeanagent.methods.method import assign_prompts
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.codec import check_parameters
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import Behavior, group_prompts
 from makeanagent.trajectories.scene import Scene, draw_moves, read_scene
 
 
@@ -73,13 +73,13 @@ class Cloning:
 
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
-        """Policies as `PolicyGenerator.generate` gives them, each of one demonstration."""
-        prompts, rows = assign_prompts(prompts, num_policies)
-        return self.clone([[prompts[row]] for row in rows.tolist()], seed)
+        """Policies as `PolicyGenerator.generate` gives them."""
+        groups, rows = group_prompts(prompts, num_policies)
+        return self.clone([groups[row] for row in rows.tolist()], seed)
 
     def clone(self, groups: Sequence[Sequence[Trajectory]], seed: int = 0) -> PolicyBatch:
         """One policy from each group of demonstrations.

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from makeanagent.generator import MakeAnAgent
-from makeanagent.methods.bank import PolicyBank
-from makeanagent.methods.method import assign_prompts
+from makeanagent.methods.bank import PolicyBank, embed_behaviors
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import Behavior, group_prompts
 
 
 class LatentGaussian:
@@ -29,13 +29,13 @@ class LatentGaussian:
     @torch.no_grad()
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
         """Policies as `PolicyGenerator.generate` gives them."""
-        prompts, rows = assign_prompts(prompts, num_policies)
-        tasks = self._bank.find_tasks(self._generator.embed(prompts).cpu())[rows]
+        groups, rows = group_prompts(prompts, num_policies)
+        tasks = self._bank.find_tasks(embed_behaviors(self._generator, groups))[rows]
         source = torch.Generator().manual_seed(seed)
         latents = torch.empty(len(rows), *self._bank.latents.shape[1:])
         for task in tasks.unique():

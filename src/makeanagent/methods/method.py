@@ -1,13 +1,18 @@
-"""What the generator and every baseline have in common."""
+"""What the generator and every rival have in common, and the record that each of them has."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-from torch import Tensor
-
+from makeanagent.errors import InputError
+from makeanagent.generator import MakeAnAgent
+from makeanagent.methods.bank import PolicyBank
+from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.regression import RegressionConfig
+from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.behaviors import group_prompts
+from makeanagent.trajectories.behaviors import Behavior
 
 
 class PolicyGenerator(Protocol):
@@ -15,7 +20,7 @@ class PolicyGenerator(Protocol):
 
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
@@ -23,8 +28,9 @@ class PolicyGenerator(Protocol):
 
         Args:
             prompts: one demonstration or several; policy i is prompted by number i modulo their
-                count.
-            num_policies: policies in all; by default one for each demonstration.
+                count. Demonstrations of one behaviour that are to prompt each policy together go
+                into a sequence of their own.
+            num_policies: policies in all; by default one for each prompt.
             seed: of everything random; the same seed gives the same policies.
 
         Raises:
@@ -32,13 +38,63 @@ class PolicyGenerator(Protocol):
         """
 
 
-def assign_prompts(
-    prompts: Trajectory | Sequence[Trajectory], num_policies: int | None
-) -> tuple[list[Trajectory], Tensor]:
-    """The M demonstrations as a list, and the number of the one that prompts each policy, `[N]`.
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings of the methods."""
 
-    Raises:
-        InputError: there is no demonstration, or no policy is asked for.
-    """
-    groups, rows = group_prompts(prompts, num_policies)
-    return [prompt for (prompt,) in groups], rows
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    "How far, and how, policies follow their demonstration."
+    num_candidates: int = 64
+    "Guided policies from each prompt, of which the success predictor picks one."
+    cloning: CloningConfig = field(default_factory=CloningConfig)
+    "Of cloning from scratch."
+    cloning_from_mean: CloningConfig = field(
+        default_factory=lambda: CloningConfig(num_steps=300, learning_rate=5e-4)
+    )
+    "Of cloning that begins at the zoo's mean: from there, the way is short."
+    regression: RegressionConfig = field(default_factory=RegressionConfig)
+    "Of the network from prompt to latent."
+    retrieval_noise: float = 1.0
+    "In standard deviations of each parameter over the task's training policies."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What methods are built from."""
+
+    generator: MakeAnAgent
+    "Rivals read prompts and decode latents as it does."
+    bank: PolicyBank | None = None
+    "What it was trained on, for methods that need it."
+    strangers: Sequence[Trajectory] = ()
+    "Demonstrations of several tasks, by which `shuffled` prompts other ones."
+    seed: int = 0
+    "Of what is trained."
+
+    def require_bank(self) -> PolicyBank:
+        """The training policies and prompts.
+
+        Raises:
+            InputError: there are none.
+        """
+        if self.bank is None:
+            raise InputError("this method reads the zoo that its generator was trained on")
+        return self.bank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way from demonstrations to policies."""
+
+    name: str
+    "In files, and on command lines."
+    label: str
+    "In tables and figures."
+    build: Callable[[Sources, MethodConfig], PolicyGenerator]
+    "Trains what is to be trained."
+    settings: tuple[str, ...] = ()
+    "Fields of `MethodConfig` that its policies depend on."
+    parts: tuple[Literal["familiarity", "predictor"], ...] = ()
+    "Parts of the generator that its policies depend on, of those that may join it later."
+    needs_bank: bool = False
+    "Whether it reads the zoo."

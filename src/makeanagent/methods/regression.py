@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.generator import MakeAnAgent
-from makeanagent.methods.bank import PolicyBank
-from makeanagent.methods.method import assign_prompts
+from makeanagent.methods.bank import PolicyBank, embed_behaviors
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import Behavior, group_prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +88,14 @@ class Regression:
     @torch.no_grad()
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
         """Policies as `PolicyGenerator.generate` gives them; `seed` is not used."""
-        prompts, rows = assign_prompts(prompts, num_policies)
+        groups, rows = group_prompts(prompts, num_policies)
         autoencoder = self._generator.autoencoder
-        latents = self._network(self._generator.embed(prompts).cpu())
+        latents = self._network(embed_behaviors(self._generator, groups))
         latents = latents.unflatten(1, autoencoder.latent_shape).to(autoencoder.mean.device)
         return PolicyBatch(
             autoencoder.decode(latents)[rows.to(latents.device)], self._generator.config.spec

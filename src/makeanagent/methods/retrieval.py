@@ -11,10 +11,10 @@ from torch import Tensor
 
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
-from makeanagent.methods.bank import PolicyBank, measure_distances
-from makeanagent.methods.method import assign_prompts
+from makeanagent.methods.bank import PolicyBank, embed_behaviors, measure_distances
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import Behavior, group_prompts
 
 
 class Retrieval:
@@ -56,13 +56,13 @@ class Retrieval:
 
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
         """Policies as `PolicyGenerator.generate` gives them; without noise, `seed` is not used."""
-        prompts, rows = assign_prompts(prompts, num_policies)
-        conditions = self._generator.embed(prompts).cpu()
+        groups, rows = group_prompts(prompts, num_policies)
+        conditions = embed_behaviors(self._generator, groups)
         tasks = self._bank.find_tasks(conditions)
         found = [
             self._find_policies(condition, task)

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from makeanagent.errors import InputError
-from makeanagent.methods.method import PolicyGenerator, assign_prompts
+from makeanagent.methods.method import PolicyGenerator
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.behaviors import Behavior, group_prompts
 
 
 class Shuffled:
     """What a generator that ignores its prompt would get.
 
     Each prompt is replaced by one of another task, drawn by the seed without repetition until the
-    other tasks' prompts are used up. Tasks are told apart by `Trajectory.env_id`.
+    other tasks' prompts are used up; a group that prompts together by as many of one other task.
+    Tasks are told apart by `Trajectory.env_id`.
 
     Args:
         generator: gets the replaced prompts.
@@ -26,33 +28,44 @@ class Shuffled:
 
     def __init__(self, generator: PolicyGenerator, bank: Sequence[Trajectory]) -> None:
         self._generator, self._bank = generator, list(bank)
-        if len({_read_task(prompt) for prompt in self._bank}) < 2:
+        self._tasks = {_read_task(prompt) for prompt in self._bank}
+        if len(self._tasks) < 2:
             raise InputError("shuffled: the prompts to draw from must be of at least 2 tasks")
 
     def generate(
         self,
-        prompts: Trajectory | Sequence[Trajectory],
+        prompts: Trajectory | Sequence[Behavior],
         num_policies: int | None = None,
         seed: int = 0,
     ) -> PolicyBatch:
         """Policies as `PolicyGenerator.generate` gives them; the seed draws the prompts too."""
-        prompts, rows = assign_prompts(prompts, num_policies)
-        return self._generator.generate(self.replace(prompts, seed), len(rows), seed)
+        groups, rows = group_prompts(prompts, num_policies)
+        return self._generator.generate(self.replace(groups, seed), len(rows), seed)
 
-    def replace(self, prompts: Sequence[Trajectory], seed: int = 0) -> list[Trajectory]:
-        """A prompt of another task in the place of each.
+    def replace(
+        self, groups: Sequence[Sequence[Trajectory]], seed: int = 0
+    ) -> list[list[Trajectory]]:
+        """Prompts of another task in the place of each group's.
 
         Raises:
-            InputError: a prompt does not name its task.
+            InputError: a prompt does not name its task, or a group is of all tasks.
         """
-        shuffled = [self._bank[i] for i in np.random.default_rng(seed).permutation(len(self._bank))]
-        replaced = []
-        for prompt in prompts:
-            task = _read_task(prompt)
-            place = next(i for i, other in enumerate(shuffled) if _read_task(other) != task)
+        queue = [self._bank[i] for i in np.random.default_rng(seed).permutation(len(self._bank))]
+
+        def draw(tasks: set[str]) -> Trajectory:
+            place = next(i for i, one in enumerate(queue) if _read_task(one) in tasks)
             # To the back of the queue: it comes again only when the others are used up.
-            shuffled.append(shuffled.pop(place))
-            replaced.append(shuffled[-1])
+            queue.append(queue.pop(place))
+            return queue[-1]
+
+        replaced = []
+        for group in groups:
+            others = self._tasks - {_read_task(prompt) for prompt in group}
+            if not others:
+                raise InputError("shuffled: a group of demonstrations of all tasks")
+            stranger = draw(others)
+            more = [draw({_read_task(stranger)}) for _ in group[1:]]
+            replaced.append([stranger, *more])
         return replaced
 
 

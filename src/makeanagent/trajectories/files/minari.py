@@ -8,6 +8,7 @@ import numpy as np
 
 from makeanagent.artifacts import atomic_path, describe_error, read_json, require_empty_folder
 from makeanagent.errors import InputError
+from makeanagent.trajectories.files.format import Format
 from makeanagent.trajectories.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -301,3 +302,12 @@ def _read_flags(values: Any, num_steps: int, where: str) -> np.ndarray:  # noqa:
             f" each of the {num_steps} steps, with or without one for the reset"
         )
     return flags.ravel()[-num_steps:] > 0
+
+
+MINARI = Format(
+    words="a folder with a Minari dataset or minari:<dataset id>",
+    recognizes=is_minari,
+    read=load_minari,
+    scheme="minari",
+    find=find_minari,
+)

@@ -7,6 +7,7 @@ import numpy as np
 
 from makeanagent.artifacts import atomic_path, describe_error
 from makeanagent.errors import InputError
+from makeanagent.trajectories.files.format import Format
 from makeanagent.trajectories.trajectory import Trajectory
 
 _REQUIRED = ("observations", "actions", "success")
@@ -56,3 +57,16 @@ def load_npz(path: Path) -> Trajectory:
             raise InputError(f"{path}: field '{name}' is no single text")
         arrays[name] = text.item()
     return Trajectory(**arrays, name=str(path))
+
+
+NPZ = Format(
+    words="an .npz file",
+    recognizes=lambda path: path.suffix == ".npz" and path.is_file(),
+    read=lambda path: [load_npz(path)],
+)
+NPZ_FOLDER = Format(
+    words="a folder of them",
+    recognizes=lambda path: any(path.glob("*.npz")),
+    # In the order of their names.
+    read=lambda path: [load_npz(file) for file in sorted(path.glob("*.npz"))],
+)
