@@ -12,7 +12,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 from tests import tiny_sac
-from tests.tiny_zoo import SUITE, TASKS, TINY, bytes_of
+from tests.tiny_zoo import SUITE, TASKS, TINY, bytes_of, spec_for
 
 from makeanagent.cli.zoo import Build
 from makeanagent.errors import InputError
@@ -21,7 +21,7 @@ from makeanagent.policies.initialization import initialize_actor
 from makeanagent.suites import find_suite
 from makeanagent.training.data import load_training_data
 from makeanagent.trajectories.windows import PromptWindow
-from makeanagent.zoo.build import build_zoo, find_spec
+from makeanagent.zoo.build import build_zoo, find_space
 from makeanagent.zoo.recipes import registry
 from makeanagent.zoo.recipes.recipe import Recipe
 from makeanagent.zoo.recipes.registry import RECIPES, find_recipe
@@ -104,7 +104,7 @@ def test_an_unknown_recipe_is_refused_in_one_line(tmp_path, tiny_zoo):
 
 def test_one_more_recipe_builds_zoos_that_train_a_generator(tmp_path, untrained):
     suite, config = find_suite(SUITE), UntrainedConfig()
-    zoo = Zoo.create(tmp_path, SUITE, find_spec(suite, TASKS), "untrained", config, 4)
+    zoo = Zoo.create(tmp_path, SUITE, spec_for(find_space(suite, TASKS)), "untrained", config, 4)
     shares = []
     with pytest.raises(InputError, match="^num_policies 0: "):
         build_zoo(zoo, suite, TASKS, replace(config, num_policies=0), Elsewhere(zoo))
