@@ -13,6 +13,7 @@ from makeanagent.rollouts.scores import (
     add_action_noise,
     record_episode,
     run_episode,
+    score_many,
     score_policies,
 )
 
@@ -175,3 +176,20 @@ def test_no_policies_give_empty_scores():
     scores = score(np.zeros((0, SPEC.num_parameters), np.float32), [1, 2])
     assert scores.success.shape == scores.num_steps.shape == (0, 2)
     assert scores.success.dtype == bool
+
+
+def test_groups_get_their_own_scores_though_they_are_played_at_once(parameters):
+    groups = [
+        (parameters, range(1, 3)),
+        (parameters[:0], [1, 2, 3]),
+        # More than one job.
+        (np.repeat(parameters[:2], 40, axis=0), [5, 25]),
+        (parameters[:2], np.array([[3, 25], [4, 7]])),
+    ]
+    with open_pool(1) as pool:
+        together = score_many(pool, CounterSuite(), "task", SPEC, groups)
+    assert len(together) == 4
+    for scores, (rows, layouts) in zip(together, groups, strict=True):
+        alone = score(rows, layouts)
+        np.testing.assert_array_equal(scores.success, alone.success)
+        np.testing.assert_array_equal(scores.num_steps, alone.num_steps)

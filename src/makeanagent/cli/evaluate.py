@@ -29,7 +29,6 @@ class Evaluate:
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
         from makeanagent.cli.checks import require_absent, require_widths
         from makeanagent.cli.progress import show_progress
-        from makeanagent.errors import InputError
         from makeanagent.evaluation.protocols import (
             ProtocolConfig,
             count_rollouts,
@@ -41,11 +40,6 @@ class Evaluate:
         from makeanagent.suites import find_task
 
         config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
-        if not 1 <= self.layouts_per_policy <= config.held_out_layouts:
-            raise InputError(
-                f"--layouts-per-policy {self.layouts_per_policy}: must be 1 to"
-                f" {config.held_out_layouts}"
-            )
         parameters, spec, metadata = load_policies(self.policies)
         suite, task = find_task(self.env)
         require_widths(self.policies, spec, suite, task)

@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from makeanagent.errors import InputError
 from makeanagent.evaluation.metrics import summarize
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.scores import score_policies
+from makeanagent.rollouts.scores import score_many
 from makeanagent.suites import Suite, layouts
 
+_BLOCK = 500
+"""Layouts of each range that one `layout_seed` has for itself."""
+_PAPER_PART = 250
+"""Layouts of a scoring block that the paper's protocol may play; the held-out ones follow."""
 _NUM_CHOSEN = 5
 """Policies chosen on the selection layouts and scored on others; the first is the best of N."""
 
@@ -38,22 +43,42 @@ class ProtocolConfig:
     layout_seed: int = 0
     "Which block of the layout ranges is used."
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that a block of layouts does not hold, and blocks that there are not.
+
+        Raises:
+            InputError: one field is out of its range.
+        """
+        num_blocks = min(len(layouts.SCORING), len(layouts.SELECTION)) // _BLOCK
+        for name, lowest, highest in (
+            ("paper_layouts", 1, _PAPER_PART),
+            ("held_out_layouts", 1, _BLOCK - _PAPER_PART),
+            ("layouts_per_policy", 1, self.held_out_layouts),
+            ("selection_layouts", 1, _BLOCK),
+            ("layout_seed", 0, num_blocks - 1),
+        ):
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                raise InputError(f"{name} {value}: must be {lowest} to {highest}")
+        if self.best_of is not None and self.best_of < 1:
+            raise InputError(f"best_of {self.best_of}: must be 1 or more")
+
     @property
     def paper_range(self) -> range:
         """Layouts of the paper's protocol."""
-        start = layouts.SCORING.start + 500 * self.layout_seed
+        start = layouts.SCORING.start + _BLOCK * self.layout_seed
         return range(start, start + self.paper_layouts)
 
     @property
     def held_out_range(self) -> range:
         """Layouts of the held-out scores."""
-        start = layouts.SCORING.start + 500 * self.layout_seed + 250
+        start = layouts.SCORING.start + _BLOCK * self.layout_seed + _PAPER_PART
         return range(start, start + self.held_out_layouts)
 
     @property
     def selection_range(self) -> range:
         """Layouts of the choice among N."""
-        start = layouts.SELECTION.start + 500 * self.layout_seed
+        start = layouts.SELECTION.start + _BLOCK * self.layout_seed
         return range(start, start + self.selection_layouts)
 
 
@@ -70,7 +95,7 @@ def count_rollouts(config: ProtocolConfig, num_policies: int, num_first_samples:
     return (
         num_policies * config.paper_layouts
         + num_candidates * config.selection_layouts
-        + num_first_samples * min(config.layouts_per_policy, config.held_out_layouts)
+        + num_first_samples * config.layouts_per_policy
         + min(_NUM_CHOSEN, num_candidates) * config.held_out_layouts
     )
 
@@ -102,26 +127,34 @@ def evaluate_policies(
         intervals are of 95%.
     """
     rows = np.arange(len(parameters)) if first_samples is None else first_samples
-
-    def score(chosen: np.ndarray, where: np.ndarray | range) -> tuple[np.ndarray, int]:
-        scores = score_policies(pool, suite, task, parameters[chosen], spec, where, on_progress)
-        return scores.success, int(scores.num_steps.sum())
-
-    everyone = np.arange(len(parameters))
-    paper, paper_steps = score(everyone, config.paper_range)
     dealt = deal_layouts(config.held_out_range, len(rows), config.layouts_per_policy)
-    held_out, held_out_steps = score(rows, dealt)
-    selection, selection_steps = score(everyone[: config.best_of], config.selection_range)
+    # What does not wait for a choice goes out together.
+    together = score_many(
+        pool,
+        suite,
+        task,
+        spec,
+        [
+            (parameters, config.paper_range),
+            (parameters[rows], dealt),
+            (parameters[: config.best_of], config.selection_range),
+        ],
+        on_progress,
+    )
+    paper, held_out, selection = (scores.success for scores in together)
     order = np.argsort(-selection.mean(axis=1), kind="stable")
     top = order[:_NUM_CHOSEN]
-    chosen, chosen_steps = score(top, config.held_out_range)
+    (after,) = score_many(
+        pool, suite, task, spec, [(parameters[top], config.held_out_range)], on_progress
+    )
+    chosen = after.success
 
     summary = summarize(paper)
     return {
         "task": f"{suite.name}/{task}",
         "num_policies": len(parameters),
         "num_rollouts": paper.size + held_out.size + selection.size + chosen.size,
-        "num_steps": paper_steps + held_out_steps + selection_steps + chosen_steps,
+        "num_steps": sum(int(scores.num_steps.sum()) for scores in [*together, after]),
         "paper": {
             "layouts": list(config.paper_range),
             "qualified_rate": summary.qualified,

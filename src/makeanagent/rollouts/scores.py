@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -137,16 +138,57 @@ def score_policies(
         layouts: layout numbers: `[L]` for all policies alike, or `[N, L]`.
         on_progress: called with a number of finished rollouts whenever some are.
     """
-    layouts = np.broadcast_to(np.asarray(layouts), (len(parameters), np.shape(layouts)[-1]))
-    rows = max(1, _JOB_ROLLOUTS // max(layouts.shape[1], 1))
-    blocks = [slice(start, start + rows) for start in range(0, len(parameters), rows)]
-    jobs = [(suite, task, parameters[block], spec, layouts[block]) for block in blocks]
+    (scores,) = score_many(pool, suite, task, spec, [(parameters, layouts)], on_progress)
+    return scores
+
+
+def score_many(
+    pool: Executor,
+    suite: Suite,
+    task: str,
+    spec: PolicySpec,
+    groups: Sequence[tuple[np.ndarray, Sequence[int] | np.ndarray]],
+    on_progress: Callable[[int], Any] | None = None,
+) -> list[RolloutScores]:
+    """Score several groups of policies at once: none waits until another is through.
+
+    Args:
+        pool: worker processes, from `open_pool`.
+        suite: the environments.
+        task: the task's full name.
+        spec: the layers of all policies.
+        groups: parameters and layouts of each, as `score_policies` takes them.
+        on_progress: called with a number of finished rollouts whenever some are.
+
+    Returns:
+        The scores of each group, in their order.
+    """
+    cut = [_cut_blocks(*group) for group in groups]
+    jobs = [(suite, task, rows, spec, where) for blocks in cut for rows, where in blocks]
     report = on_progress or (lambda count: None)
-    results = run_jobs(pool, _score_block, jobs, lambda _, result: report(result[0].size))
-    if not results:
-        empty = np.zeros(layouts.shape, int)
-        return RolloutScores(success=empty.astype(bool), num_steps=empty)
+    results = iter(run_jobs(pool, _score_block, jobs, lambda _, result: report(result[0].size)))
+    return [
+        _join_blocks(list(islice(results, len(blocks))), np.shape(layouts)[-1])
+        for blocks, (_, layouts) in zip(cut, groups, strict=True)
+    ]
+
+
+def _cut_blocks(
+    parameters: np.ndarray, layouts: Sequence[int] | np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Parameters `[n, P]` and layouts `[n, L]` of one job each."""
+    where = np.broadcast_to(np.asarray(layouts), (len(parameters), np.shape(layouts)[-1]))
+    rows = max(1, _JOB_ROLLOUTS // max(where.shape[1], 1))
+    blocks = [slice(start, start + rows) for start in range(0, len(parameters), rows)]
+    return [(parameters[block], where[block]) for block in blocks]
+
+
+def _join_blocks(
+    blocks: Sequence[tuple[np.ndarray, np.ndarray]], num_layouts: int
+) -> RolloutScores:
+    """Scores of blocks `[n, L]` that follow each other; there may be none."""
+    empty = np.zeros((0, num_layouts), int)
     return RolloutScores(
-        success=np.concatenate([result[0] for result in results]),
-        num_steps=np.concatenate([result[1] for result in results]),
+        success=np.concatenate([empty.astype(bool), *(success for success, _ in blocks)]),
+        num_steps=np.concatenate([empty, *(num_steps for _, num_steps in blocks)]),
     )
