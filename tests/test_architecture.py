@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "methods": ("models", "generator", "zoo", "rollouts", *DATA, *BASE),
     "training": (*PARTS, *DATA, *BASE),
     "__init__": ("training", *PARTS, *DATA, *BASE),
-    "cli": ("__init__", "training", *PARTS, *DATA, *BASE),
+    "demo": (*PARTS, *DATA, *BASE),
+    "cli": ("__init__", "demo", "training", *PARTS, *DATA, *BASE),
     "__main__": ("cli",),
     "benchmarks": ("cli", "__init__", "training", *PARTS, *DATA, *BASE),
 }

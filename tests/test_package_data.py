@@ -1,4 +1,4 @@
-"""Files beside the modules are listed in pyproject.toml, or an installed package would lack them."""
+"""Files beside the modules are in pyproject.toml: an installed package would lack others."""
 
 import tomllib
 from pathlib import Path

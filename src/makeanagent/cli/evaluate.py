@@ -9,30 +9,31 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Score policies by both protocols: the paper's, and held-out."""
+    """Play policies on new layouts, and score them by two protocols: the paper's and held-out."""
 
     policies: Annotated[Path, tyro.conf.Positional]
-    "Folder that `generate` wrote."
+    "Folder of policies, as `generate` writes it."
     env: str
-    "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
+    "Task to play: metaworld/reach-v3, gymnasium/<id> or <my_suite.py>/<task>."
     out: Path | None = None
-    "JSON file for the result, a new one; by default `<folder>-<task>.json` beside the folder."
+    "JSON file to write, a new one; by default <folder>-<task>.json beside the folder."
     layouts_per_policy: int = 5
-    "How many of the 50 held-out layouts each policy plays."
+    "How many of the 50 held-out layouts each policy plays, 1 to 50."
     workers: int | None = None
-    "Processes; by default one for each processor."
+    "How many processes play; by default one for each processor."
 
     def run(self) -> None:
         """Evaluate, print the table, and write the JSON."""
         import numpy as np
 
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
-        from makeanagent.cli.checks import require_absent, require_widths
+        from makeanagent.cli.checks import require_absent
         from makeanagent.cli.progress import show_progress
         from makeanagent.evaluation.protocols import (
             ProtocolConfig,
             count_rollouts,
             evaluate_policies,
+            require_widths,
         )
         from makeanagent.evaluation.tables import print_evaluation
         from makeanagent.parallel import open_pool

@@ -82,6 +82,21 @@ class ProtocolConfig:
         return range(start, start + self.selection_layouts)
 
 
+def require_widths(what: object, spec: PolicySpec, suite: Suite, task: str) -> None:
+    """Refuse policies that do not fit a task's observations and actions.
+
+    Raises:
+        InputError: they do not; `what` begins its line.
+    """
+    observation_dim, action_dim = suite.spaces(task)
+    if (spec.observation_dim, spec.action_dim) != (observation_dim, action_dim):
+        raise InputError(
+            f"{what}: policies map {spec.observation_dim} numbers to {spec.action_dim}, but"
+            f" {suite.name}/{task} has observations of {observation_dim} and actions of"
+            f" {action_dim}"
+        )
+
+
 def deal_layouts(available: range, num_policies: int, per_policy: int) -> np.ndarray:
     """Layout numbers `[N, per_policy]`, dealt in turn so that each is played equally often."""
     per_policy = min(per_policy, len(available))
