@@ -17,7 +17,7 @@ from makeanagent.trajectories.demonstrations import read_demonstrations
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
-    from tests.cli.conftest import ENV
+    from tests.tiny_generator import ENV
 
     from makeanagent.cli import main
 

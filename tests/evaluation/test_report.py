@@ -15,11 +15,11 @@ from makeanagent.evaluation.protocols import ProtocolConfig, evaluate_policies
 from makeanagent.evaluation.report import Report, write_report
 from makeanagent.evaluation.tables import print_evaluation, print_policies
 from makeanagent.parallel import open_pool
-from makeanagent.policies import PolicySpec
+from makeanagent.policies import Policy, PolicySpec
 from makeanagent.rollouts import film as video
 from makeanagent.rollouts.episodes import record_episode
 from makeanagent.rollouts.film import Film, encode_film, encode_png, film_episode
-from makeanagent.rollouts.recordings import record_policies
+from makeanagent.rollouts.recordings import record_actors
 from makeanagent.suites import find_suite
 from makeanagent.suites.gymnasium import GymnasiumSuite
 
@@ -39,8 +39,9 @@ def report(suite):
     parameters = rng.standard_normal((6, SPEC.num_parameters)).astype(np.float32)
     config = ProtocolConfig(layouts_per_policy=2, held_out_layouts=6)
     with open_pool(1) as pool:
-        result = evaluate_policies(pool, suite, TASK, parameters, SPEC, config)
-        episodes = record_policies(pool, suite, TASK, parameters, SPEC, [50_250] * 6)
+        actors = [Policy(vector, SPEC) for vector in parameters]
+        result = evaluate_policies(pool, suite, TASK, actors, config)
+        episodes = record_actors(pool, suite, TASK, actors, [50_250] * 6)
     return Report(
         title="<tasks> & policies",
         suite=suite,
