@@ -5,9 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks.cells import Cell, CellConfig, disturb, fill_cells, read_cells
+from benchmarks.cells import (
+    Cell,
+    CellConfig,
+    disturb,
+    fill_cells,
+    list_replay_cells,
+    read_cells,
+)
 from benchmarks.experiments import alignment, figure5, figure7, table4
-from benchmarks.experiments.figures_paper import draw_figure5, draw_figure7
 from benchmarks.prompts import record_expert_prompts, record_zoo_prompts
 from tests.tiny_zoo import TASKS
 
@@ -131,11 +137,11 @@ def test_sac_zoos_have_replay_prompts_alone():
 def test_figures_5_and_7_share_cells_with_table_4():
     tasks = ("reach-v3", "door-open-v3")
     names = {cell.name for cell in table4.list_cells(("distilled", "sac"), ("replay",), tasks, 2)}
-    assert {cell.name for cell in figure5.list_cells(("distilled", "sac"), tasks, 2)} == names
+    assert {cell.name for cell in list_replay_cells(("distilled", "sac"), tasks, 2)} == names
     noisy = {cell.name for cell in figure7.list_cells(("distilled",), tasks, 2)}
     assert {name for name in noisy if "noise" not in name} < names
     assert len(noisy) == len(figure7.NOISE) * 4
-    aligned = {cell.name for cell in alignment.list_cells(alignment.KINDS, tasks, 2)}
+    aligned = {cell.name for cell in list_replay_cells(alignment.KINDS, tasks, 2)}
     assert len(aligned & names) == 4
 
 
@@ -154,7 +160,7 @@ def test_figure_5_takes_the_first_prompts(tmp_path):
     assert points[100]["qualified"]["mean"] == 0.5
     assert points[50]["mean"]["mean"] == pytest.approx(0.8 * 40 / 50)
     path = tmp_path / "figure5.png"
-    write_figure(draw_figure5(result), path)
+    write_figure(figure5.draw(result), path)
     assert path.stat().st_size > 10_000
 
 
@@ -169,7 +175,7 @@ def test_figure_7_is_a_point_a_noise(tmp_path):
     assert result["points"][1]["qualified"]["mean"] == pytest.approx(0.85)
     assert result["points"][1]["qualified"]["std"] == pytest.approx(0.05)
     path = tmp_path / "figure7.png"
-    write_figure(draw_figure7(result), path)
+    write_figure(figure7.draw(result), path)
     assert path.stat().st_size > 10_000
 
 

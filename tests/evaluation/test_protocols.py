@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from makeanagent.errors import InputError
 from makeanagent.evaluation.metrics import wilson_interval
 from makeanagent.evaluation.protocols import (
     ProtocolConfig,
@@ -64,17 +65,36 @@ def solved(skills, where):
     return (np.array(skills)[:, None] > 0.1 * (np.array(where) % 10)).astype(int)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 19])
-def test_no_two_purposes_share_a_layout(seed):
-    config, following = ProtocolConfig(layout_seed=seed), ProtocolConfig(layout_seed=seed + 1)
+@pytest.mark.parametrize("score_on", ["scoring", "sealed"])
+@pytest.mark.parametrize("seed", [0, 1, 18])
+def test_no_two_purposes_share_a_layout(seed, score_on):
+    config, following = (
+        ProtocolConfig(layout_seed=number, score_on=score_on, held_out_layouts=250)
+        for number in (seed, seed + 1)
+    )
     ranges = [config.paper_range, config.held_out_range, config.selection_range]
     ranges += [following.paper_range, following.selection_range]
     numbers = [number for one in ranges for number in one]
     assert len(set(numbers)) == len(numbers)
-    if seed < 19:
-        for one in (config.paper_range, config.held_out_range):
-            assert set(one) <= set(layouts.SCORING)
-        assert set(config.selection_range) <= set(layouts.SELECTION)
+    scoring = {"scoring": layouts.SCORING, "sealed": layouts.SEALED}[score_on]
+    for each in (config, following):
+        for one in (each.paper_range, each.held_out_range):
+            assert set(one) <= set(scoring)
+        assert set(each.selection_range) <= set(layouts.SELECTION)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "most"),
+    [
+        ("layout_seed", 20, "0 to 19"),
+        ("layout_seed", -1, "0 to 19"),
+        ("held_out_layouts", 251, "1 to 250"),
+        ("selection_layouts", 0, "1 to 250"),
+    ],
+)
+def test_layouts_beyond_their_block_are_refused(field, value, most):
+    with pytest.raises(InputError, match=f"{field} {value}: must be {most}"):
+        ProtocolConfig(**{field: value})
 
 
 @pytest.mark.parametrize(("num_policies", "per_policy"), [(20, 10), (20, 5), (3, 50), (7, 3)])

@@ -8,15 +8,18 @@ choice, on fifty layouts; then the best of N chosen on five layouts and scored o
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from makeanagent.errors import InputError
 from makeanagent.evaluation.metrics import summarize
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite, layouts
 
+_BLOCK = 500
+"""Layouts of each range for one `layout_seed`; held-out scores have the second half of theirs."""
 _NUM_CHOSEN = 5
 """Policies chosen on the selection layouts and scored on others; the first is the best of N."""
 
@@ -37,24 +40,45 @@ class ProtocolConfig:
     "N: how many policies, the first ones, the best is chosen among; by default all."
     layout_seed: int = 0
     "Which block of the layout ranges is used."
+    score_on: Literal["scoring", "sealed"] = "scoring"
+    "The range that scores are taken on; what plays on sealed layouts logs it."
+
+    def __post_init__(self) -> None:
+        """Check that all layouts lie in this seed's block.
+
+        Raises:
+            InputError: some do not.
+        """
+        last = len(layouts.SCORING) // _BLOCK - 1
+        if not 0 <= self.layout_seed <= last:
+            raise InputError(f"layout_seed {self.layout_seed}: must be 0 to {last}")
+        most = _BLOCK // 2
+        for name in ("paper_layouts", "held_out_layouts", "selection_layouts"):
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"{name} {getattr(self, name)}: must be 1 to {most}")
 
     @property
     def paper_range(self) -> range:
         """Layouts of the paper's protocol."""
-        start = layouts.SCORING.start + 500 * self.layout_seed
-        return range(start, start + self.paper_layouts)
+        return self._cut(self._scoring, 0, self.paper_layouts)
 
     @property
     def held_out_range(self) -> range:
         """Layouts of the held-out scores."""
-        start = layouts.SCORING.start + 500 * self.layout_seed + 250
-        return range(start, start + self.held_out_layouts)
+        return self._cut(self._scoring, _BLOCK // 2, self.held_out_layouts)
 
     @property
     def selection_range(self) -> range:
         """Layouts of the choice among N."""
-        start = layouts.SELECTION.start + 500 * self.layout_seed
-        return range(start, start + self.selection_layouts)
+        return self._cut(layouts.SELECTION, 0, self.selection_layouts)
+
+    @property
+    def _scoring(self) -> range:
+        return {"scoring": layouts.SCORING, "sealed": layouts.SEALED}[self.score_on]
+
+    def _cut(self, whole: range, offset: int, count: int) -> range:
+        start = whole.start + _BLOCK * self.layout_seed + offset
+        return range(start, start + count)
 
 
 def deal_layouts(available: range, num_policies: int, per_policy: int) -> np.ndarray:
