@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -204,6 +205,48 @@ def test_seeds_have_different_prompts(zoo):
     # The first prompts are the same, however many are recorded.
     for short, long in zip(first, more, strict=False):
         assert np.array_equal(short.actions, long.actions)
+
+
+def test_prompts_follow_the_training_seed_and_the_noise_of_the_curve(zoo, generators, monkeypatch):
+    asked = []
+
+    def record(pool, suite, task, count, window, noise_scales, offset):
+        asked.append((task, count, noise_scales, offset))
+        return list(range(count))
+
+    monkeypatch.setattr(recipe, "record_expert_prompts", record)
+    for seed in (0, 1):
+        prompts = recipe._Prompts(None, None, generators[seed](), seed, CONFIG)
+        prompts.gather(Cell("core", "guided", "a", seed))
+        prompts.gather(Cell("curves", "guided", "a", seed, "noise", 0.4))
+        prompts.gather(Cell("curves", "guided", "a", seed, "demonstrations", 2))
+    turns = (0.0, 0.1, 0.2, 0.3)
+    assert asked == [
+        (task, count, noise, 500 * seed)
+        for seed in (0, 1)
+        for task, count, noise in (("a", 3, turns), ("a", 3, (0.4,)), ("a", 6, turns))
+    ]
+
+
+def test_policies_are_made_by_the_cells_seed(generators, monkeypatch):
+    seeds = []
+    monkeypatch.setitem(CORE, "guided", lambda *arguments: seeds.append(arguments[2]))
+    for part in ("core", "curves"):
+        cell = Cell(part, "guided", "a", 7)
+        recipe._make_policies(cell, generators[0](), [], {}, CONFIG)
+    rival = SimpleNamespace(generate=lambda prompts, seed: seeds.append((prompts, seed)))
+    cell = Cell("rivals", "gaussian", "a", 8)
+    recipe._make_policies(
+        cell, generators[0](), [["x"], ["y"]], {"gaussian": lambda: rival}, CONFIG
+    )
+    assert seeds == [7, 7, (["x", "y"], 8)]
+
+
+def test_rivals_know_what_the_generator_was_trained_on(zoo, generators):
+    bank = recipe._load_bank(zoo, generators[0](), CONFIG)
+    (shard,) = zoo.load_task(TASKS[0])
+    trained_on = shard.parameters[shard.run != shard.run.max()]
+    assert np.array_equal(np.sort(bank.parameters.numpy(), axis=0), np.sort(trained_on, axis=0))
 
 
 def test_demonstrations_of_a_group_differ_in_noise(zoo, generators):
