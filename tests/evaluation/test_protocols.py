@@ -101,13 +101,15 @@ def solved(skills, where):
     )
 
 
-def test_no_two_purposes_and_no_two_seeds_share_a_layout():
+@pytest.mark.parametrize("score_on", ["scoring", "sealed"])
+def test_no_two_purposes_and_no_two_seeds_share_a_layout(score_on):
     # As large as a block allows, and all blocks that there are.
     sizes = {"paper_layouts": 250, "held_out_layouts": 250, "selection_layouts": 500}
-    configs = [ProtocolConfig(layout_seed=seed, **sizes) for seed in range(20)]
+    configs = [ProtocolConfig(layout_seed=seed, score_on=score_on, **sizes) for seed in range(20)]
     scoring = [one for config in configs for one in (config.paper_range, config.held_out_range)]
     selection = [config.selection_range for config in configs]
-    for ranges, room in ((scoring, layouts.SCORING), (selection, layouts.SELECTION)):
+    whole = {"scoring": layouts.SCORING, "sealed": layouts.SEALED}[score_on]
+    for ranges, room in ((scoring, whole), (selection, layouts.SELECTION)):
         numbers = [number for one in ranges for number in one]
         assert len(set(numbers)) == len(numbers)
         assert set(numbers) <= set(room)

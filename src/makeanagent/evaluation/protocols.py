@@ -8,7 +8,7 @@ choice, on fifty layouts; then the best of N chosen on five layouts and scored o
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class ProtocolConfig:
     "N: how many policies, the first ones, the best is chosen among; by default all."
     layout_seed: int = 0
     "Which block of the layout ranges is used."
+    score_on: Literal["scoring", "sealed"] = "scoring"
+    "The range that scores are taken on; what plays on sealed layouts logs it."
 
     def __post_init__(self) -> None:
         """Refuse sizes that a block of layouts does not hold, and blocks that there are not.
@@ -67,20 +69,25 @@ class ProtocolConfig:
     @property
     def paper_range(self) -> range:
         """Layouts of the paper's protocol."""
-        start = layouts.SCORING.start + _BLOCK * self.layout_seed
-        return range(start, start + self.paper_layouts)
+        return self._cut(self._scoring, 0, self.paper_layouts)
 
     @property
     def held_out_range(self) -> range:
         """Layouts of the held-out scores."""
-        start = layouts.SCORING.start + _BLOCK * self.layout_seed + _PAPER_PART
-        return range(start, start + self.held_out_layouts)
+        return self._cut(self._scoring, _PAPER_PART, self.held_out_layouts)
 
     @property
     def selection_range(self) -> range:
         """Layouts of the choice among N."""
-        start = layouts.SELECTION.start + _BLOCK * self.layout_seed
-        return range(start, start + self.selection_layouts)
+        return self._cut(layouts.SELECTION, 0, self.selection_layouts)
+
+    @property
+    def _scoring(self) -> range:
+        return {"scoring": layouts.SCORING, "sealed": layouts.SEALED}[self.score_on]
+
+    def _cut(self, whole: range, offset: int, count: int) -> range:
+        start = whole.start + _BLOCK * self.layout_seed + offset
+        return range(start, start + count)
 
 
 def require_widths(what: object, spec: PolicySpec, suite: Suite, task: str) -> None:
