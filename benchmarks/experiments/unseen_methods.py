@@ -102,7 +102,8 @@ def make_tried(generator: MakeAnAgent, groups: Groups, seed: int, config: Method
 
 def make_cloned(generator: MakeAnAgent, groups: Groups, seed: int, config: MethodConfig) -> Made:
     """Behaviour cloning from scratch, which uses nothing of the generator but its spec."""
-    return Made(Cloning(generator.config.spec, config.cloning).clone(groups, seed))
+    cloning = Cloning(generator.config.spec, config.cloning, space=generator.config.space)
+    return Made(cloning.clone(groups, seed))
 
 
 def make_moved(generator: MakeAnAgent, groups: Groups, seed: int, config: MethodConfig) -> Made:
@@ -110,7 +111,7 @@ def make_moved(generator: MakeAnAgent, groups: Groups, seed: int, config: Method
     cloning = Cloning(
         generator.config.spec,
         config.cloning,
-        positions=generator.config.positions,
+        space=generator.config.space,
         translation=config.guidance.translation,
     )
     return Made(cloning.clone(groups, seed))

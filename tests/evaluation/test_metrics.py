@@ -98,7 +98,7 @@ def test_bootstrap_draws_each_tasks_runs_on_their_own():
     # Two such tasks: the mean of four draws is 0 or 1 with a chance of 1/16 each, and 1/4 or 3/4
     # with 1/4 each, so the middle 80% reach from 1/4 to 3/4. Were both tasks to draw the same runs,
     # they would reach from 0 to 1.
-    assert stratified_bootstrap([[0, 1], [0, 1]], np.mean, confidence=0.8) == (0.25, 0.75)
+    assert hierarchical_bootstrap([[[0, 1], [0, 1]]], np.mean, confidence=0.8) == (0.25, 0.75)
 
 
 def test_bootstrap_follows_its_seed():
