@@ -194,7 +194,7 @@ class Delayed(Pool):
     num_workers = 2
 
     def __init__(self):
-        self.waiting, self.most, self.jobs = [], 0, []
+        self.waiting, self.most, self.jobs, self.listeners = [], 0, [], []
 
     def submit(self, fn, /, *args):
         future = Future()
@@ -202,6 +202,15 @@ class Delayed(Pool):
         self.waiting.append((future, fn, args))
         self.most = max(self.most, len(self.waiting))
         return future
+
+    def submit_reporting(self, on_report, fn, /, *args):
+        self.listeners.append(on_report)
+        return super().submit_reporting(on_report, fn, *args)
+
+    def pass_on_reports(self):
+        for listener in self.listeners:
+            listener(0.5)
+        self.listeners = []
 
     def run_oldest(self, futures, *_):
         future, fn, args = self.waiting.pop(0)
@@ -218,8 +227,20 @@ def test_few_jobs_are_handed_out_and_scoring_comes_before_more_training(
     monkeypatch.setattr(building, "wait", pool.run_oldest)
     monkeypatch.setattr(Zoo, "recipe", replace(tiny_zoo.recipe, train=lambda *_: trained))
     zoo = Zoo.create(tmp_path, SUITE, tiny_zoo.spec, "distillation", TINY, 0)
-    build_zoo(zoo, find_suite(SUITE), TASKS[:1], TINY, pool, num_blocks=5)
+    shares = []
+    build_zoo(
+        zoo,
+        find_suite(SUITE),
+        TASKS[:1],
+        TINY,
+        pool,
+        num_blocks=5,
+        on_progress=lambda task, share: shares.append(share),
+    )
     assert len(zoo.shard_names()) == 5
+    # The first is done before a report comes, three are halfway by then.
+    assert shares[:4] == [0.5, 0.25, 0.25, 0.25]
+    assert sum(shares) == 5
     assert pool.most == 4, "two for each worker"
     train, score = ["train_shard"], ["score_policies"]
     assert pool.jobs == train * 4 + score * 32 + train + score * 8

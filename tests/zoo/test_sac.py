@@ -158,6 +158,7 @@ def test_a_task_that_nobody_solves_is_named_and_holds_up_no_other(tmp_path, zoo)
     unsolved = Zoo.open(tmp_path / "zoo")
     assert unsolved.verify() == []
     assert bytes_of(unsolved) == {"drift-v1-000": bytes_of(zoo)["drift-v1-000"]}
+    assert not list(unsolved.folder.glob(".*.training"))
 
 
 def test_windows_longer_than_episodes_are_refused(tmp_path):
