@@ -16,24 +16,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experiments.novelty_measures import (
-    CopyingTest,
     Nearest,
     PolicyTraits,
-    average_copying,
     draw_rows,
     failure_overlap,
     find_nearest,
     find_reference_pairs,
     find_traits,
     finite_quantile,
-    mean_of_known,
     measure_copying,
     novel_share,
-    pool_overlaps,
     summarize_distances,
     summarize_overlap,
 )
 from benchmarks.experiments.novelty_page import draw_novelty, write_novelty
+from benchmarks.experiments.novelty_summary import DISTANCES, summarize_group
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
 from benchmarks.results import Settings, describe_training, read_optional, write_result
 from makeanagent.cli.checks import require_at_least, require_picture
@@ -51,8 +48,6 @@ from makeanagent.training.data import load_training_data
 from makeanagent.training.presets import FAST
 from makeanagent.trajectories import Trajectory
 from makeanagent.zoo.store import Zoo
-
-DISTANCES = ("action", "weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +216,7 @@ def run_novelty(
         },
         "novelty_level": levels,
         "groups": [
-            _describe_group(group, seen)
+            summarize_group(group, seen)
             for seen in (True, False)
             if (group := [row for row in rows if row["seen"] == seen])
         ],
@@ -366,37 +361,5 @@ def _describe_task(
             "success": rates.tolist(),
             "nearest_success": nearest_rates.tolist(),
             **{kind: np.asarray(getattr(nearest, kind), float).tolist() for kind in DISTANCES},
-        },
-    }
-
-
-def _describe_group(rows: list[dict[str, Any]], seen: bool) -> dict[str, Any]:
-    """Means over tasks; a copying test over tasks is that of Meehan et al.'s C_T."""
-    overlaps = {
-        name: [row["failure_overlap"][name] for row in rows] for name in rows[0]["failure_overlap"]
-    }
-    return {
-        "seen": seen,
-        "num_tasks": len(rows),
-        **{
-            name: float(np.mean([row[name] for row in rows]))
-            for name in ("success", "nearest_success", "good", "good_where_nearest_is_not")
-        },
-        "distances": {
-            kind: summarize_distances(np.concatenate([row["policies"][kind] for row in rows]))
-            for kind in DISTANCES
-        },
-        "copying": {
-            name: {
-                kind: average_copying(
-                    [CopyingTest(**row["copying"][name][kind]) for row in rows]
-                )._asdict()
-                for kind in DISTANCES
-            }
-            for name in rows[0]["copying"]
-        },
-        "failure_overlap": {name: pool_overlaps(found) for name, found in overlaps.items()},
-        "good_and_novel": {
-            kind: mean_of_known([row["good_and_novel"][kind] for row in rows]) for kind in DISTANCES
         },
     }

@@ -21,14 +21,11 @@ from benchmarks import sealed
 from benchmarks.experiments.unseen_methods import (
     CORE,
     CURVES,
-    READERS,
     RIVALS,
     SELECTED,
-    SETTINGS,
     Groups,
-    Made,
-    MethodConfig,
-    build_rivals,
+    Makers,
+    base_method,
 )
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
 from makeanagent.artifacts import describe_provenance, read_matching, write_json
@@ -36,7 +33,8 @@ from makeanagent.errors import InputError
 from makeanagent.evaluation.protocols import ProtocolConfig, deal_layouts
 from makeanagent.generator import MakeAnAgent
 from makeanagent.methods.bank import PolicyBank, make_bank
-from makeanagent.methods.method import PolicyGenerator
+from makeanagent.methods.method import MethodConfig, Sources
+from makeanagent.methods.registry import find_method
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite
@@ -71,6 +69,8 @@ class UnseenConfig:
     "Curve: action noise of the expert in all prompts."
     held_out_runs: int = 2
     "The last runs of each task, which training held out: rivals are without them, too."
+    num_tried: int = 100
+    "Guided policies of each task that play the selection layouts."
     sealed: bool = False
     "Whether all but the curves is scored on sealed layouts."
     methods: MethodConfig = field(default_factory=MethodConfig)
@@ -182,19 +182,20 @@ def run_unseen(
             else:
                 report(cell.name)
         prompts = _Prompts(pool, suite, generator, seed, config)
-        rivals: dict[str, Callable[[], PolicyGenerator]] = {}
+        bank, strangers = None, list[Trajectory]()
         if any(cell.part == "rivals" for cell in missing):
             if zoo is None:
                 raise InputError("unseen: rivals need the generator's --zoo; or name other --parts")
             strangers = [prompts.record(task, 1)[0] for task in tasks]
             bank = _load_bank(zoo, generator, config)
-            rivals = build_rivals(generator, bank, strangers, seed, config.methods)
+        sources = Sources(generator=generator, bank=bank, strangers=strangers, seed=seed)
+        makers = Makers(sources, config.methods, config.num_tried)
         for cell in missing:
             # One that cannot be: no predictor, too few policies to average, an expert that fails.
             try:
                 groups = prompts.gather(cell)
                 begin = perf_counter()
-                made = _make_policies(cell, generator, groups, rivals, config)
+                made = makers.make(cell.method, groups, seed)
                 seconds = perf_counter() - begin
             except InputError as error:
                 result: dict[str, Any] = {"success": None, "reason": str(error)}
@@ -245,13 +246,15 @@ def read_cell(
 def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
     """What a cell's numbers depend on."""
     settings = asdict(config.methods)
-    left_out = tuple(part for part, readers in READERS.items() if cell.method not in readers)
+    method = find_method(base_method(cell.method))
+    left_out = tuple(part for part in ("familiarity", "predictor") if part not in method.parts)
     return {
         "weights_sha256": _hash_weights(generator, left_out),
         "num_prompts": config.num_prompts,
         "layouts_per_policy": config.layouts_per_policy,
         "num_chosen": config.num_chosen,
-        "methods": {name: settings[name] for name in SETTINGS.get(cell.method, ())},
+        "num_tried": config.num_tried if cell.method == SELECTED else None,
+        "methods": {name: settings[name] for name in method.settings},
     }
 
 
@@ -321,19 +324,6 @@ def _load_bank(zoo: Zoo, generator: MakeAnAgent, config: UnseenConfig) -> Policy
         num_states=1,
     )
     return make_bank(data, generator)
-
-
-def _make_policies(
-    cell: Cell,
-    generator: MakeAnAgent,
-    groups: Groups,
-    rivals: dict[str, Callable[[], PolicyGenerator]],
-    config: UnseenConfig,
-) -> Made:
-    if cell.part == "rivals":
-        prompts = [prompt for (prompt,) in groups]
-        return Made(rivals[cell.method]().generate(prompts, seed=cell.seed))
-    return CORE[cell.method](generator, groups, cell.seed, config.methods)
 
 
 def _play(

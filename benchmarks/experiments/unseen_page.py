@@ -9,23 +9,16 @@ from benchmarks.experiments.unseen_methods import SELECTED, SELECTED_BEST
 from benchmarks.pages.tables import describe, join, rate, share, table
 from benchmarks.results import Resolve
 from makeanagent.evaluation.figures import FAILURE, SUCCESS, file_style
+from makeanagent.methods.registry import METHODS, find_method
 
-METHODS = {
-    "unguided": "generated, no guidance",
-    "guided": "generated, guided",
+_COUNTED = {
     "ranked": "guided, best of {num_candidates} by rank",
     SELECTED: "guided, top {num_chosen} of {num_tried} by rollouts on other layouts",
     SELECTED_BEST: "guided, best of {num_tried} by rollouts on other layouts",
-    "cloning": "behaviour cloning from scratch",
-    "cloning_moved": "behaviour cloning from scratch, with the moves of guidance",
-    "retrieval": "nearest prompt's zoo policy",
-    "retrieval_noise": "nearest prompt's zoo policy, plus noise",
-    "average_2": "average of the 2 nearest zoo policies",
-    "average_16": "average of the 16 nearest zoo policies",
-    "gaussian": "Gaussian of the nearest task, in latent space",
-    "regression": "regression from prompt to latent",
-    "cloning_mean": "behaviour cloning from the zoo's mean",
-    "shuffled": "generated, no guidance, another task's prompt",
+}
+_FIRST = ("unguided", "guided", *_COUNTED)
+LABELS = {name: _COUNTED.get(name) or find_method(name).label for name in _FIRST} | {
+    method.name: method.label for method in METHODS if method.name not in _FIRST
 }
 """Methods in the order of the tables, with names of settings in braces."""
 README_METHODS = (
@@ -101,7 +94,7 @@ def _name(text: str, result: dict[str, Any]) -> str:
     return text.format_map(settings["sizes"] | settings)
 
 
-def write_methods(result: dict[str, Any], methods: Sequence[str] = tuple(METHODS)) -> str:
+def write_methods(result: dict[str, Any], methods: Sequence[str] = tuple(LABELS)) -> str:
     """One row a method: what it took, and means over seen and over unseen tasks."""
     means = {(mean["method"], mean["seen"]): mean for mean in result["means"]}
     rows = []
@@ -115,7 +108,7 @@ def write_methods(result: dict[str, Any], methods: Sequence[str] = tuple(METHODS
         num_seeds = "/".join(str(len(mean["seeds"])) for mean in (seen, unseen) if mean)
         iqm = share(unseen and unseen["interquartile_mean"])
         effort = _write_effort(unseen or seen or {})
-        name = _name(METHODS[method], result)
+        name = _name(LABELS[method], result)
         rows.append([name, effort, num_seeds, rate(seen), rate(unseen), iqm, lowest])
     header = [
         "method",
@@ -179,7 +172,7 @@ def _describe_rivalry(found: dict[str, Any], result: dict[str, Any]) -> str:
         )
     return (
         f"On {'seen' if found['seen'] else 'unseen'} tasks the strongest rival of guided"
-        f" generation is {_name(METHODS[found['rival']], result)}: prompt by prompt the difference"
+        f" generation is {_name(LABELS[found['rival']], result)}: prompt by prompt the difference"
         f" is {_write_gain(found['difference'])} over {_count_seeds(found['seeds'])}; guided"
         f" generation is better on {found['wins']} of {found['num_tasks']} tasks, worse on"
         f" {found['losses']}, equal on {found['ties']}{clear}."
@@ -291,7 +284,7 @@ def summarize_shipped(shipped: dict[str, Any]) -> str:
     """One sentence on the bundled generator's unseen tasks."""
     means = {mean["method"]: mean["mean"] for mean in shipped["means"] if not mean["seen"]}
     listed = "; ".join(
-        f"{_name(METHODS[name], shipped)} {share(means[name])}"
+        f"{_name(LABELS[name], shipped)} {share(means[name])}"
         for name in README_METHODS
         if name in means
     )

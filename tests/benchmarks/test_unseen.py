@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.experiments import unseen_cells as recipe
 from benchmarks.experiments.unseen import read_unseen, resolve_settings
 from benchmarks.experiments.unseen_cells import Cell, UnseenConfig, plan_cells, run_unseen
-from benchmarks.experiments.unseen_methods import CORE, RIVALS, MethodConfig
+from benchmarks.experiments.unseen_methods import CORE, RIVALS, Makers
 from benchmarks.experiments.unseen_page import (
     draw_unseen,
     summarize_shipped,
@@ -36,6 +35,7 @@ from makeanagent.evaluation.protocols import ProtocolConfig
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.method import MethodConfig
 from makeanagent.methods.regression import RegressionConfig
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
@@ -54,13 +54,13 @@ CONFIG = UnseenConfig(
     num_prompts=3,
     layouts_per_policy=2,
     num_chosen=2,
+    num_tried=6,
     demonstrations=(1, 2),
     noise=(0.0, 0.3),
     held_out_runs=1,
     methods=MethodConfig(
         guidance=GuidanceConfig(num_steps=3),
         num_candidates=4,
-        num_tried=6,
         cloning=CloningConfig(num_steps=5),
         cloning_from_mean=CloningConfig(num_steps=2),
         regression=RegressionConfig(num_steps=5, hidden_dim=8),
@@ -230,18 +230,23 @@ def test_prompts_follow_the_training_seed_and_the_noise_of_the_curve(zoo, genera
     ]
 
 
-def test_policies_are_made_by_the_cells_seed(generators, monkeypatch):
+def test_policies_are_made_by_the_cells_seed(zoo, generators, folder, tmp_path, monkeypatch):
     seeds = []
-    monkeypatch.setitem(CORE, "guided", lambda *arguments: seeds.append(arguments[2]))
-    for part in ("core", "curves"):
-        cell = Cell(part, "guided", "a", 7)
-        recipe._make_policies(cell, generators[0](), [], {}, CONFIG)
-    rival = SimpleNamespace(generate=lambda prompts, seed: seeds.append((prompts, seed)))
-    cell = Cell("rivals", "gaussian", "a", 8)
-    recipe._make_policies(
-        cell, generators[0](), [["x"], ["y"]], {"gaussian": lambda: rival}, CONFIG
-    )
-    assert seeds == [7, 7, (["x", "y"], 8)]
+    make = Makers.make
+
+    def spy(self, name, groups, seed):
+        seeds.append((name, seed))
+        return make(self, name, groups, seed)
+
+    monkeypatch.setattr(Makers, "make", spy)
+    lost = [f"guided-{TASKS[1]}-1.json", f"gaussian-{TASKS[1]}-0.json"]
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    for path in folder.iterdir():
+        if path.name not in lost:
+            (cells / path.name).write_bytes(path.read_bytes())
+    run(zoo, generators, cells)
+    assert sorted(seeds) == [("gaussian", 0), ("guided", 1)]
 
 
 def test_rivals_know_what_the_generator_was_trained_on(zoo, generators):

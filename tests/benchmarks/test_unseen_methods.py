@@ -6,22 +6,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from benchmarks.experiments import unseen_methods
-from benchmarks.experiments.unseen_methods import CORE, MethodConfig
+from benchmarks.experiments.unseen_methods import CORE, OWN, RIVALS, SELECTED_BEST, Makers
 from tests.benchmarks.toy import SPEC, number_policies
 
 from makeanagent.errors import InputError
 from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.method import MethodConfig, Sources
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.space import Space
 
 CONFIG = MethodConfig(
     guidance=GuidanceConfig(num_steps=3),
     num_candidates=4,
-    num_tried=6,
     cloning=CloningConfig(num_steps=30, batch_size=16),
 )
+NUM_TRIED = 6
 
 
 def make_demonstration(task="a", length=20, seed=0, width=1):
@@ -37,12 +38,16 @@ def make_demonstration(task="a", length=20, seed=0, width=1):
 class SpyGenerator:
     """Gives policies by their numbers, and notes what it was asked for."""
 
-    config = SimpleNamespace(spec=SPEC, positions=(0,))
-    predictor = object()
-
-    def __init__(self, predicted=()):
+    def __init__(self, predicted=(), width=1, positions=()):
+        spec = replace(SPEC, observation_dim=width)
+        space = Space(observation_dim=width, action_dim=1, positions=positions)
+        self.config = SimpleNamespace(spec=spec, space=space)
         self.asked = []
-        self._predicted = iter(predicted)
+        self._predicted = None if predicted is None else iter(predicted)
+
+    def require_predictor(self):
+        if self._predicted is None:
+            raise InputError("no success predictor")
 
     def generate(self, prompts, num_policies=None, seed=0, guidance=None):
         self.asked.append((prompts, num_policies, seed, guidance))
@@ -54,20 +59,23 @@ class SpyGenerator:
         return torch.tensor(next(self._predicted))
 
 
+def make(generator, name, groups, **sources):
+    return Makers(Sources(generator=generator, **sources), CONFIG, NUM_TRIED).make(name, groups, 7)
+
+
 def numbers_of(policies):
-    return (100 * policies.act(torch.ones(1, 1))).round().flatten().int().tolist()
+    return (100 * policies.act_all(torch.ones(1, 1))).round().flatten().int().tolist()
 
 
 def test_ranking_takes_the_candidate_with_the_highest_prediction():
     generator = SpyGenerator([[0.1, 0.2, 0.9, 0.3], [0.2, 0.8, 0.1, 0.0]])
     groups = [[make_demonstration(seed=0)], [make_demonstration(seed=1)]]
-    made = CORE["ranked"](generator, groups, 7, CONFIG)
+    made = make(generator, "ranked", groups)
     assert numbers_of(made.policies) == [2, 1]
     assert made.predicted_success == pytest.approx([0.9, 0.8])
     assert generator.asked == [([group], 4, 7, CONFIG.guidance) for group in groups]
-    generator.predictor = None
     with pytest.raises(InputError, match="no success predictor"):
-        CORE["ranked"](generator, groups, 7, CONFIG)
+        make(SpyGenerator(predicted=None), "ranked", groups)
 
 
 @pytest.mark.parametrize(
@@ -75,48 +83,39 @@ def test_ranking_takes_the_candidate_with_the_highest_prediction():
     [
         ("unguided", None, None),
         ("guided", None, CONFIG.guidance),
-        ("selected", 6, CONFIG.guidance),
+        ("selected", NUM_TRIED, CONFIG.guidance),
     ],
 )
 def test_what_the_generator_is_asked_for(method, num_policies, guidance):
     generator, groups = SpyGenerator(), [[make_demonstration()], [make_demonstration(seed=1)]]
-    made = CORE[method](generator, groups, 7, CONFIG)
+    made = make(generator, method, groups)
     assert generator.asked == [(groups, num_policies, 7, guidance)]
     assert len(made.policies) == (num_policies or 2)
 
 
 def test_cloning_with_moves_moves_what_cloning_reads():
     # A position is three numbers.
-    spec = replace(SPEC, observation_dim=3)
-    groups, generator = [[make_demonstration(width=3)]], SpyGenerator()
-    generator.config = SimpleNamespace(spec=spec, positions=(0,))
-    plain = CORE["cloning"](generator, groups, 7, CONFIG).policies.parameters
-    moved = CORE["cloning_moved"](generator, groups, 7, CONFIG).policies.parameters
-    assert not torch.allclose(plain, moved)
-    generator.config = SimpleNamespace(spec=spec, positions=())
-    still = CORE["cloning_moved"](generator, groups, 7, CONFIG).policies.parameters
-    assert torch.equal(plain, still)
+    groups = [[make_demonstration(width=3)]]
+    moving, still = SpyGenerator(width=3, positions=(0,)), SpyGenerator(width=3)
+    plain = make(moving, "cloning", groups).policies.parameters
+    assert not torch.allclose(plain, make(moving, "cloning_moved", groups).policies.parameters)
+    assert torch.equal(plain, make(still, "cloning_moved", groups).policies.parameters)
 
 
 def test_shuffled_prompts_are_of_another_task():
     generator = SpyGenerator()
-    generator.autoencoder = SimpleNamespace(mean=torch.zeros(SPEC.num_parameters))
     strangers = [make_demonstration(task, seed=n) for n, task in enumerate("abc")]
-    rivals = unseen_methods.build_rivals(generator, None, strangers, 7, CONFIG)
-    rivals["shuffled"]().generate([make_demonstration("b", seed=9)] * 4, seed=7)
-    ((prompts, _, seed, guidance),) = generator.asked
-    assert {prompt.env_id for prompt in prompts} == {"toy/a", "toy/c"}
+    groups = [[make_demonstration("b", seed=9)]] * 4
+    make(generator, "shuffled", groups, strangers=strangers)
+    ((replaced, _, seed, guidance),) = generator.asked
+    assert {prompt.env_id for (prompt,) in replaced} == {"toy/a", "toy/c"}
     assert (seed, guidance) == (7, None)
 
 
-def test_rivals_are_built_once_and_all_that_is_no_own_way_is_a_rival():
-    methods = {*CORE, *unseen_methods.RIVALS, unseen_methods.SELECTED_BEST}
-    assert methods - set(unseen_methods.OWN) == {
+def test_methods_are_built_once_and_all_that_is_no_own_way_is_a_rival():
+    assert {*CORE, *RIVALS, SELECTED_BEST} - set(OWN) == {
         *("cloning", "cloning_moved", "cloning_mean", "retrieval", "retrieval_noise"),
         *("average_2", "average_16", "gaussian", "regression"),
     }
-    generator = SpyGenerator()
-    generator.autoencoder = SimpleNamespace(mean=torch.zeros(SPEC.num_parameters))
-    rivals = unseen_methods.build_rivals(generator, None, [], 7, CONFIG)
-    assert sorted(rivals) == sorted(unseen_methods.RIVALS)
-    assert rivals["cloning_mean"]() is rivals["cloning_mean"]()
+    makers = Makers(Sources(generator=SpyGenerator()), CONFIG, NUM_TRIED)
+    assert makers.build("cloning") is makers.build("cloning")

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.experiments import unseen_summary
 from benchmarks.experiments.unseen_page import write_methods, write_rivalry
 
-SETTINGS = {"sizes": {"num_chosen": 5}, "num_candidates": 64, "num_tried": 100}
+SETTINGS = {"sizes": {"num_chosen": 5, "num_tried": 100}, "num_candidates": 64}
 
 
 def make_cell(method, task, seed, rates, **values):

@@ -37,7 +37,7 @@ METHODS = (
     ),
     Method(
         name="ranked",
-        label="guided, best of 64 by rank, no rollouts",
+        label="guided, best by rank, no rollouts",
         build=lambda sources, config: Ranked(
             sources.generator, config.guidance, config.num_candidates
         ),
