@@ -42,7 +42,7 @@ def make_prompts(task: Tensor, generator: torch.Generator) -> Prompts:
         noise = torch.randn((len(task), *shape), generator=generator)
         return noise + task.reshape(-1, *[1] * len(shape))
 
-    return Prompts(behavior=draw(12), outcome=draw(6), task=task, states=draw(5, 4))
+    return Prompts(behavior=draw(1, 12), outcome=draw(1, 6), task=task, states=draw(5, 4))
 
 
 def make_data(seed: int = 0) -> TrainingData:
