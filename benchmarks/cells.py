@@ -71,6 +71,12 @@ class CellConfig:
     best_of: int = 20
     "Policies among which the best of N is chosen."
 
+    def protocol(self, seed: int) -> ProtocolConfig:
+        """How a cell of this training seed is scored: each seed has layouts of its own."""
+        return ProtocolConfig(
+            layouts_per_policy=self.layouts_per_policy, best_of=self.best_of, layout_seed=seed
+        )
+
 
 def fill_cells(
     pool: Executor,
@@ -100,20 +106,18 @@ def fill_cells(
     for cell in sorted(cells, key=lambda cell: (cell.source, cell.task, cell.name)):
         path = folder / f"{cell.name}.json"
         generator = generators(cell.zoo, cell.seed)
-        origin = {"config": asdict(config), "generator_sha256": generator.fingerprint}
+        origin = {
+            "config": asdict(config),
+            "protocol": asdict(config.protocol(cell.seed)),
+            "generator_sha256": generator.fingerprint,
+        }
         if read_matching(path, origin) is None:
             key = cell.source, cell.task
             if given is None or given[0] != key:
                 given = key, prompts(generator, *key)
             policies = generator.generate(disturb(given[1], cell.noise), seed=cell.seed)
-            protocol = ProtocolConfig(
-                layouts_per_policy=config.layouts_per_policy,
-                best_of=config.best_of,
-                layout_seed=cell.seed,
-            )
-            result = evaluate_policies(
-                pool, suite, cell.task, policies.parameters.numpy(), policies.spec, protocol
-            )
+            protocol = config.protocol(cell.seed)
+            result = evaluate_policies(pool, suite, cell.task, policies, protocol)
             result |= asdict(cell) | origin
             result |= {
                 "seen": cell.task in generator.config.tasks,
@@ -152,7 +156,6 @@ def describe_cells(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         },
         "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in results}),
         "num_rollouts": sum(cell["num_rollouts"] for cell in results),
-        "provenance": describe_provenance(),
     }
 
 

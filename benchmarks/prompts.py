@@ -14,7 +14,8 @@ from makeanagent.rollouts.actors import add_action_noise
 from makeanagent.rollouts.episodes import open_environment, record_episode
 from makeanagent.suites import Act, Suite, layouts
 from makeanagent.training.data import find_held_out
-from makeanagent.trajectories import PromptWindow, Trajectory
+from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.windows import Window
 from makeanagent.zoo.store import Zoo
 
 EXPERT_NOISE = (0.0, 0.1, 0.2, 0.3)
@@ -28,7 +29,7 @@ def record_expert_prompts(
     suite: Suite,
     task: str,
     count: int,
-    window: PromptWindow,
+    window: Window,
     noise_scales: Sequence[float] = EXPERT_NOISE,
     on_progress: Callable[[int], Any] | None = None,
     offset: int = 0,
@@ -67,7 +68,7 @@ def record_expert_prompts(
 
 
 def _record_experts(
-    suite: Suite, task: str, numbers: range, noise_scales: tuple[float, ...], window: PromptWindow
+    suite: Suite, task: str, numbers: range, noise_scales: tuple[float, ...], window: Window
 ) -> list[Trajectory]:
     environment, expert = open_environment(suite, task), suite.expert(task)
     recorded = []
@@ -93,7 +94,7 @@ def record_zoo_prompts(
     task: str,
     zoo: Zoo,
     count: int,
-    window: PromptWindow,
+    window: Window,
     held_out_runs: int,
     on_progress: Callable[[int], Any] | None = None,
 ) -> list[Trajectory]:
@@ -128,7 +129,7 @@ def _record_policies(
     numbers: range,
     parameters: np.ndarray,
     spec: PolicySpec,
-    window: PromptWindow,
+    window: Window,
 ) -> list[Trajectory]:
     environment = open_environment(suite, task)
     return [
@@ -141,7 +142,7 @@ def _record(
     environment: Any,  # noqa: ANN401
     act: Act,
     number: int,
-    window: PromptWindow,
+    window: Window,
     suite: Suite,
     task: str,
     source: str,

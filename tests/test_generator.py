@@ -236,6 +236,16 @@ def test_weights_of_another_config_are_refused(folder):
         MakeAnAgent.from_pretrained(folder)
 
 
+@pytest.mark.parametrize("sample_steps", [1, 4])
+def test_generation_takes_the_sampler_steps_of_its_config(sample_steps):
+    diffusion = dataclasses.replace(CONFIG.diffusion, sample_steps=sample_steps)
+    generator = MakeAnAgent(dataclasses.replace(CONFIG, diffusion=diffusion))
+    calls = []
+    generator.denoiser.register_forward_hook(lambda *_: calls.append(1))
+    generator.generate(make_prompt(), 3)
+    assert len(calls) == sample_steps
+
+
 def test_unusable_prompts_are_refused():
     generator = MakeAnAgent(CONFIG)
     with pytest.raises(InputError, match="mine.npz: 'observations' are 11 wide; .* reads 10"):

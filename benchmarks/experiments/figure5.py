@@ -4,19 +4,48 @@ The first n prompts of Table 4's cells: policies of different prompts do not kno
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from benchmarks.cells import describe_cells, list_replay_cells, spread
+from benchmarks.pages.curves import draw_curves
+from benchmarks.pages.means import ZOOS
+from benchmarks.pages.tables import describe, plus_minus, table
+from benchmarks.paper import PaperOptions, resolve_settings
+from benchmarks.results import read_optional, write_result
+from makeanagent.cli.checks import require_picture
+from makeanagent.evaluation.figures import write_figure
 from makeanagent.evaluation.metrics import qualified_rate, top_k_success
 
-NAME = "figure5"
+__all__ = ["Command", "resolve_settings", "write_page"]
 NUM_PROMPTS = (5, 10, 50, 100)
 """Prompts on seen tasks; the paper draws the last two on unseen ones."""
 
 
-list_cells = list_replay_cells
+@dataclass(frozen=True, kw_only=True)
+class Command(PaperOptions):
+    """The paper's figures 5 and 6: the best policies over the number of prompts."""
+
+    out: Path = Path("benchmarks/results/figure5.json")
+    "The figures' file."
+    figure: Path = Path("docs/images/figure5.png")
+    "Picture, `.png` or `.svg`."
+
+    def run(self) -> None:
+        """Train what is missing, fill the cells, and write figures and picture."""
+        require_picture("--figure", self.figure)
+        zoos = self.open_zoos()
+        seen, unseen = self.list_tasks(zoos)
+        kinds = [kind for kind in zoos if kind in ("distilled", "sac")]
+        cells = list_replay_cells(kinds, (*seen, *unseen), self.seeds)
+        result = summarize(self.fill("figure5", zoos, cells))
+        write_result(self.out, "figure5", result, self.resolve(cells), self.note)
+        write_figure(draw(result), self.figure)
+        print(f"written: {self.figure}")
 
 
 def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -24,7 +53,6 @@ def summarize(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     kinds = sorted({(cell["zoo"], not cell["seen"]) for cell in results})
     counts = sorted({min(n, cell["num_policies"]) for n in NUM_PROMPTS for cell in results})
     return {
-        "benchmark": NAME,
         "points": [
             _measure(
                 [cell for cell in results if (cell["zoo"], not cell["seen"]) == (zoo, unseen)],
@@ -55,3 +83,42 @@ def _measure(cells: Sequence[dict[str, Any]], count: int) -> dict[str, Any]:
         "mean": over(lambda success: success.mean()),
         "qualified": over(qualified_rate),
     }
+
+
+def draw(result: dict[str, Any]) -> Figure:
+    """Success over the number of prompts, seen tasks (figure 5) and unseen ones (figure 6)."""
+    panels = {
+        f"{'seen' if seen else 'unseen'} tasks": [p for p in result["points"] if p["seen"] == seen]
+        for seen in (True, False)
+    }
+    return draw_curves(panels, "num_prompts", "prompts, and policies", logarithmic=True)
+
+
+def write_page() -> str:
+    """The section; empty without figures."""
+    result = read_optional("figure5")
+    if result is None:
+        return ""
+    rows = [
+        [
+            f"{point['num_tasks']} {'seen' if point['seen'] else 'unseen'}",
+            ZOOS[point["zoo"]],
+            str(point["num_prompts"]),
+            *(plus_minus(point[rate]) for rate in ("best", "top_5", "mean", "qualified")),
+        ]
+        for point in result["points"]
+    ]
+    header = ["tasks", "zoo", "prompts", "best", "top 5", "mean, unchosen", "qualified"]
+    return f"""## Figures 5 and 6: more prompts
+
+Policies from the first n replay prompts, on the random layouts that also choose them, as in the
+paper; the mean is over all of them. Means over tasks, spread over training seeds. The paper gives
+its figures as pictures only.
+
+![Success over the number of prompts](images/figure5.png)
+
+{table(header, rows)}
+
+{describe(result, resolve_settings)}
+
+"""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,23 +20,35 @@ from benchmarks.experiments.novelty_measures import (
     Nearest,
     PolicyTraits,
     average_copying,
+    draw_rows,
     failure_overlap,
     find_nearest,
     find_reference_pairs,
     find_traits,
+    finite_quantile,
+    mean_of_known,
     measure_copying,
     novel_share,
+    pool_overlaps,
     summarize_distances,
     summarize_overlap,
 )
+from benchmarks.experiments.novelty_page import draw_novelty, write_novelty
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
-from makeanagent.artifacts import describe_provenance
+from benchmarks.results import Settings, describe_training, read_optional, write_result
+from makeanagent.cli.checks import require_at_least, require_picture
+from makeanagent.cli.progress import show_progress
 from makeanagent.errors import InputError
+from makeanagent.evaluation.figures import write_figure
 from makeanagent.generator import MakeAnAgent
+from makeanagent.parallel import open_pool
+from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite, layouts
+from makeanagent.suites import Suite, find_suite, layouts
+from makeanagent.suites.tasks import expand_tasks
 from makeanagent.training.data import load_training_data
+from makeanagent.training.presets import FAST
 from makeanagent.trajectories import Trajectory
 from makeanagent.zoo.store import Zoo
 
@@ -63,6 +76,67 @@ class NoveltyConfig:
     level_quantile: float = 0.5
     "Of the distances to the nearest other run; beyond it a policy counts as new."
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Whether generated policies are copies of training policies, and what the new ones achieve."""
+
+    zoo: Path
+    "Zoo that the generator was trained on."
+    generator: str = "metaworld"
+    "Bundled generator, folder, or Hugging Face hub id."
+    tasks: tuple[str, ...] = ("seen", "unseen")
+    "Tasks to generate for, or groups of them."
+    num_prompts: int = 20
+    "Expert prompts, and first samples, for each task."
+    num_layouts: int = 20
+    "Scoring layouts that every policy plays."
+    note: str = ""
+    "A sentence on this run, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/novelty.json")
+    "The figures' file."
+    figure: Path = Path("docs/images/novelty.png")
+    "Picture of performance against novelty, `.png` or `.svg`."
+
+    def run(self) -> None:
+        """Generate, compare, play, and write the figures and their picture."""
+        require_at_least("--num-prompts", self.num_prompts, 1)
+        require_at_least("--num-layouts", self.num_layouts, 1)
+        require_picture("--figure", self.figure)
+        zoo = Zoo.open(self.zoo)
+        suite = find_suite(zoo.suite)
+        tasks = expand_tasks(suite, self.tasks)
+        generator = MakeAnAgent.from_pretrained(self.generator)
+        sizes = {"num_prompts": self.num_prompts, "num_layouts": self.num_layouts}
+        settings, config = resolve_settings(**sizes), NoveltyConfig(**sizes)
+        # Each task counts twice: when its prompts are recorded, and when its policies have played.
+        with open_pool() as pool, show_progress("novelty: tasks", 2 * len(tasks)) as advance:
+            result = run_novelty(
+                pool, suite, zoo, generator, tasks, config,
+                lambda task: advance(1, f"novelty: {task}"),
+            )  # fmt: skip
+        settings["training"] = describe_training(generator)
+        write_result(self.out, "novelty", result, settings, self.note)
+        write_figure(draw_novelty(result, settings), self.figure)
+        print(f"written: {self.figure}")
+
+
+def resolve_settings(*, num_prompts: int, num_layouts: int) -> Settings:
+    """What today's code makes of these sizes, for a generator of today's recipe."""
+    config = NoveltyConfig(num_prompts=num_prompts, num_layouts=num_layouts)
+    return {
+        "options": {"num_prompts": num_prompts, "num_layouts": num_layouts},
+        "sizes": asdict(config),
+        "expert_noise": list(EXPERT_NOISE),
+        "training": asdict(FAST),
+    }
+
+
+def write_page() -> str:
+    """The section; empty without figures."""
+    result = read_optional("novelty")
+    return "" if result is None else write_novelty(result, resolve_settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +196,7 @@ def run_novelty(
     training = _load_training_set(zoo, generator, probes, config)
     references, held_out = _measure_references(training, config)
     levels = {
-        kind: _quantile(getattr(references["run"], kind), config.level_quantile)
+        kind: finite_quantile(getattr(references["run"], kind), config.level_quantile)
         for kind in DISTANCES
     }
     rows = []
@@ -137,10 +211,7 @@ def run_novelty(
         rows.append(row)
         report(task)
     return {
-        "benchmark": "novelty",
-        "config": asdict(config),
         "layouts": [layouts.SCORING.start, layouts.SCORING.start + config.num_layouts],
-        "expert_noise": list(EXPERT_NOISE),
         "num_training_policies": len(training.task),
         "num_training_runs": len(np.unique(training.run)),
         "num_held_out_policies": len(training.held_out_task),
@@ -156,7 +227,6 @@ def run_novelty(
         ],
         "tasks": rows,
         "generator_sha256": generator.fingerprint,
-        "provenance": describe_provenance(),
     }
 
 
@@ -178,7 +248,8 @@ def _load_training_set(
     )
     task, held_out = data.task.numpy(), data.held_out.numpy()
     parameters = data.parameters.numpy()
-    trained_on, sample = parameters[~held_out], _draw(task, held_out, config)
+    trained_on = parameters[~held_out]
+    sample = draw_rows(task, held_out, config.num_references, config.seed)
     return _TrainingSet(
         spec=zoo.spec,
         tasks=tasks,
@@ -191,13 +262,6 @@ def _load_training_set(
     )
 
 
-def _draw(task: np.ndarray, mask: np.ndarray, config: NoveltyConfig) -> np.ndarray:
-    """Rows where `mask` holds, at most `num_references` of each task, at random."""
-    rng = np.random.default_rng(config.seed)
-    members = [np.flatnonzero(mask & (task == label)) for label in np.unique(task)]
-    return np.concatenate([rng.permutation(rows)[: config.num_references] for rows in members])
-
-
 def _measure_references(
     training: _TrainingSet, config: NoveltyConfig
 ) -> tuple[dict[str, Nearest], dict[str, Nearest]]:
@@ -206,8 +270,9 @@ def _measure_references(
     A held-out run is compared with all training policies; a held-out task is the same policies
     compared with those of other tasks alone, as if theirs had never been trained on.
     """
-    rows = _draw(training.task, np.ones(len(training.task), bool), config)
-    pairs = find_reference_pairs(training.task, training.run, rows)
+    task = training.task
+    rows = draw_rows(task, task >= 0, config.num_references, config.seed)
+    pairs = find_reference_pairs(task, training.run, rows)
     among = {
         name: find_nearest(training.traits[rows], training.traits, training.spec, allowed)
         for name, allowed in pairs.items()
@@ -248,7 +313,8 @@ def _play(
     lasts = {run: row for row, run in zip(members, training.run[members], strict=True)}
     runs = np.array(list(lasts.values())[: config.num_runs])
     together = np.concatenate([policies, training.parameters[near], training.parameters[runs]])
-    success = score_policies(pool, suite, task, together, training.spec, where).success
+    actors = [Policy(vector, training.spec) for vector in together]
+    success = score_policies(pool, suite, task, actors, where).require_success()
     generated, found, others = np.split(success, [len(policies), len(policies) + len(near)])
     return _Played(generated=generated, nearest=found[back], training=others)
 
@@ -330,27 +396,8 @@ def _describe_group(rows: list[dict[str, Any]], seen: bool) -> dict[str, Any]:
             }
             for name in rows[0]["copying"]
         },
-        "failure_overlap": {name: _pool_overlaps(found) for name, found in overlaps.items()},
+        "failure_overlap": {name: pool_overlaps(found) for name, found in overlaps.items()},
         "good_and_novel": {
-            kind: _mean([row["good_and_novel"][kind] for row in rows]) for kind in DISTANCES
+            kind: mean_of_known([row["good_and_novel"][kind] for row in rows]) for kind in DISTANCES
         },
     }
-
-
-def _pool_overlaps(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Over the pairs of all tasks, as if they had been summed up at once."""
-    pairs: list[float | None] = []
-    for overlap in found:
-        undefined = overlap["num_pairs"] - overlap["num_defined"]
-        pairs += [overlap["mean"]] * overlap["num_defined"] + [None] * undefined
-    return summarize_overlap(pairs)
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _quantile(distances: np.ndarray, share: float) -> float | None:
-    finite = distances[np.isfinite(distances)]
-    return float(np.quantile(finite, share)) if len(finite) else None

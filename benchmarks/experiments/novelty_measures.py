@@ -75,7 +75,7 @@ def find_traits(parameters: np.ndarray, spec: PolicySpec, probes: np.ndarray) ->
     for rows in _chunks(len(parameters)):
         batch = PolicyBatch(torch.from_numpy(np.asarray(parameters[rows], np.float32)), spec)
         with torch.no_grad():
-            actions[rows] = batch.act(states).flatten(1).numpy()
+            actions[rows] = batch.act_all(states).flatten(1).numpy()
     return PolicyTraits(
         parameters=canonical_scale(np.asarray(parameters, np.float32), spec), actions=actions
     )
@@ -154,6 +154,13 @@ def find_reference_pairs(task: np.ndarray, run: np.ndarray, rows: np.ndarray) ->
     }
 
 
+def draw_rows(task: np.ndarray, mask: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows where `mask` holds, at most `count` of each task, at random."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(mask & (task == label)) for label in np.unique(task)]
+    return np.concatenate([rng.permutation(rows)[:count] for rows in members])
+
+
 def summarize_distances(distances: ArrayLike) -> dict[str, Any]:
     """Their number and quantiles, as plain JSON values; infinite ones are left out."""
     values = np.asarray(distances, float)
@@ -224,6 +231,27 @@ def summarize_overlap(overlaps: Sequence[float | None]) -> dict[str, Any]:
         "num_pairs": len(overlaps),
         "num_defined": len(defined),
     }
+
+
+def pool_overlaps(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Over the pairs of all tasks, as if they had been summed up at once."""
+    pairs: list[float | None] = []
+    for overlap in found:
+        undefined = overlap["num_pairs"] - overlap["num_defined"]
+        pairs += [overlap["mean"]] * overlap["num_defined"] + [None] * undefined
+    return summarize_overlap(pairs)
+
+
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """The mean of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def finite_quantile(distances: np.ndarray, share: float) -> float | None:
+    """A quantile of the finite ones; None where there is none."""
+    finite = distances[np.isfinite(distances)]
+    return float(np.quantile(finite, share)) if len(finite) else None
 
 
 def novel_share(

@@ -6,18 +6,88 @@ their own task.
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
 from itertools import product
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
-from makeanagent.artifacts import describe_provenance
+from benchmarks.pages.tables import describe, table
+from benchmarks.results import Settings, read_optional, write_result
+from makeanagent.cli.progress import show_progress
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite, layouts
+from makeanagent.suites import Suite, find_suite, layouts
 from makeanagent.training.data import TrainingData
+from makeanagent.training.presets import PRESETS
+from makeanagent.training.run import TrainingRun
+from makeanagent.zoo.store import Zoo
+
+Preset = Literal["fast", "paper", "smoke"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What autoencoder and embedding keep of held-out runs and prompts."""
+
+    zoo: Path
+    "Zoo that the run was trained on."
+    run_folder: Path
+    "A training run's folder."
+    preset: Preset = "fast"
+    "Settings that it was trained with."
+    seed: int = 0
+    "Its training seed."
+    num_policies: int = 20
+    "Policies of each task, of held-out runs, and as many of training runs."
+    num_layouts: int = 10
+    "Validation layouts that each plays, before and after encoding and decoding."
+    note: str = ""
+    "A sentence on this run, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/representation.json")
+    "The figures' file."
+
+    def run(self) -> None:
+        """Measure, and write the figures."""
+        zoo = Zoo.open(self.zoo)
+        run = TrainingRun(self.run_folder, zoo, replace(PRESETS[self.preset], seed=self.seed))
+        total = len(run.tasks)
+        with open_pool() as pool, show_progress("representation: tasks", total) as advance:
+            result = run_representation(
+                pool,
+                find_suite(zoo.suite),
+                run.data,
+                run.load_autoencoder(),
+                run.load_behavior(),
+                self.num_policies,
+                self.num_layouts,
+                lambda task: advance(1, f"representation: {task}"),
+            )
+        settings = resolve_settings(
+            preset=self.preset,
+            seed=self.seed,
+            num_policies=self.num_policies,
+            num_layouts=self.num_layouts,
+        )
+        result |= {"training_seconds": run.training_seconds}
+        write_result(self.out, "representation", result, settings, self.note)
+
+
+def resolve_settings(*, preset: Preset, seed: int, num_policies: int, num_layouts: int) -> Settings:
+    """What is measured by today's code: the training of autoencoder and embedding."""
+    return {
+        "options": {
+            "preset": preset,
+            "seed": seed,
+            "num_policies": num_policies,
+            "num_layouts": num_layouts,
+        },
+        "training": asdict(PRESETS[preset]),
+    }
 
 
 def run_representation(
@@ -55,7 +125,9 @@ def run_representation(
             before = PolicyBatch(original, data.spec).act(states)
             after = PolicyBatch(decoded, data.spec).act(states)
         success = [
-            score_policies(pool, suite, task, vectors.numpy(), data.spec, where).success.mean()
+            score_policies(pool, suite, task, PolicyBatch(vectors, data.spec), where)
+            .require_success()
+            .mean()
             for vectors in (original, decoded)
         ]
         rows.append(
@@ -73,7 +145,6 @@ def run_representation(
         if on_task is not None and split == "training":
             on_task(task)
     return {
-        "benchmark": "representation",
         "autoencoder": rows,
         "largest_success_loss": {
             split: max(
@@ -84,7 +155,6 @@ def run_representation(
             for split in splits
         },
         "embedding": measure_retrieval(data, embedding),
-        "provenance": describe_provenance(),
     }
 
 
@@ -109,3 +179,44 @@ def measure_retrieval(data: TrainingData, embedding: BehaviorEmbedding) -> dict[
         "own_task_top_1": (task[best] == task).float().mean().item(),
         "chance_own_outcome_top_1": 1 / len(scores),
     }
+
+
+def write_page() -> str:
+    """The sections on autoencoder and embedding; empty without figures."""
+    result = read_optional("representation")
+    if result is None:
+        return ""
+    first, losses = result["autoencoder"][0], result["largest_success_loss"]
+    retrieval, tasks = result["embedding"], {row["task"] for row in result["autoencoder"]}
+    rows = [
+        [
+            row["task"].removesuffix("-v3"),
+            row["runs"],
+            f"{row['weight_rmse']:.4f}",
+            f"{row['action_rmse']:.3f}",
+            f"{row['success_original']:.3f}",
+            f"{row['success_decoded']:.3f}",
+        ]
+        for row in result["autoencoder"]
+    ]
+    header = ["task", "runs", "weight RMSE", "action RMSE", "success", "success, decoded"]
+    return f"""## What the autoencoder keeps
+
+Policies before and after encoding and decoding: {first["num_policies"]} a
+task of the runs that the autoencoder was trained on, and as many of the runs that were held out, on
+{first["num_layouts"]} validation layouts. The largest loss of success is
+{losses["training"]:.3f} on training runs and
+{losses["held-out"]:.3f} on held-out ones.
+
+{table(header, rows)}
+
+{describe(result, resolve_settings)}
+
+## What the behaviour embedding knows
+
+Of {retrieval["num_prompts"]} held-out expert demonstrations of all {len(tasks)} tasks,
+{retrieval["own_outcome_top_1"]:.0%} score their own outcome highest (chance:
+{retrieval["chance_own_outcome_top_1"]:.1%}), {retrieval["own_outcome_top_5"]:.0%} have it among
+their first five, and {retrieval["own_task_top_1"]:.0%} score an outcome of their own task highest.
+
+"""

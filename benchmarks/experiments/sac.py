@@ -16,7 +16,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance
+from benchmarks.pages.tables import describe, table
+from benchmarks.results import Settings, read_optional, write_result
+from makeanagent.cli.checks import require_at_least
+from makeanagent.cli.progress import show_progress
 from makeanagent.errors import InputError
 from makeanagent.parallel import one_thread, open_pool
 from makeanagent.policies.spec import PolicySpec
@@ -47,6 +50,56 @@ class SACBenchmarkConfig:
     repeats: int = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Population SAC against Stable-Baselines3's: returns on a small task, and speed."""
+
+    seeds: int = 4
+    "Agents trained together, and as many of Stable-Baselines3 one by one."
+    num_steps: int = 8_000
+    "Environment steps, and updates, of each agent."
+    note: str = ""
+    "A sentence on this run, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/sac.json")
+    "The figures' file."
+
+    def run(self) -> None:
+        """Train, time, and write the figures."""
+        require_at_least("--seeds", self.seeds, 2)
+        require_at_least("--num-steps", self.num_steps, 2_000)
+        config = SACBenchmarkConfig(num_seeds=self.seeds, num_steps=self.num_steps)
+        with show_progress("sac: population", self.seeds + 2) as advance:
+            result = run_sac(config, lambda text: advance(1, f"sac: {text}"))
+        settings = resolve_settings(num_seeds=self.seeds, num_steps=self.num_steps)
+        write_result(self.out, "sac", result, settings, self.note)
+
+
+def resolve_settings(*, num_seeds: int, num_steps: int) -> Settings:
+    """What the comparison is made with by today's code."""
+    config = SACBenchmarkConfig(num_seeds=num_seeds, num_steps=num_steps)
+    return {
+        "options": {"num_seeds": num_seeds, "num_steps": num_steps},
+        "sizes": asdict(config),
+        "sac": asdict(_configure(config)),
+    }
+
+
+def _configure(config: SACBenchmarkConfig) -> SACConfig:
+    return replace(
+        PAPER,
+        num_runs=config.num_seeds,
+        env_steps=config.num_steps,
+        horizon=200,
+        round_steps=200,
+        checkpoint_steps=200,
+        start_steps=1_000,
+        learning_rate=1e-3,
+        target_period=1,
+        # Tests and checkpoints are not what is compared.
+        num_checkpoints=config.num_steps,
+    )
+
+
 def _is_upright(observation: np.ndarray, info: dict[str, Any]) -> bool:
     return bool(observation[0] > 0.99)
 
@@ -63,22 +116,8 @@ def run_sac(
     try:
         import stable_baselines3
     except ImportError:
-        raise InputError(
-            "benchmark sac: needs Stable-Baselines3: pip install 'makeanagent[sb3]'"
-        ) from None
-    sac = replace(
-        PAPER,
-        num_runs=config.num_seeds,
-        env_steps=config.num_steps,
-        horizon=200,
-        round_steps=200,
-        checkpoint_steps=200,
-        start_steps=1_000,
-        learning_rate=1e-3,
-        target_period=1,
-        # Tests and checkpoints are not what is compared.
-        num_checkpoints=config.num_steps,
-    )
+        raise InputError("sac: needs Stable-Baselines3: pip install 'makeanagent[sb3]'") from None
+    sac = _configure(config)
     with one_thread():
         ours = _train_ours(sac)
         report("population trained")
@@ -91,10 +130,7 @@ def run_sac(
     difference = float(np.mean(ours) - np.mean(theirs))
     error = float(np.sqrt((np.var(ours, ddof=1) + np.var(theirs, ddof=1)) / config.num_seeds))
     return {
-        "benchmark": "sac",
         "env_id": _ENV_ID,
-        "config": asdict(config),
-        "sac": asdict(sac),
         "returns": {
             "population": ours,
             "stable_baselines3": theirs,
@@ -103,16 +139,17 @@ def run_sac(
         },
         "updates_per_second": speed,
         "stable_baselines3": stable_baselines3.__version__,
-        "provenance": describe_provenance(),
     }
 
 
 def _train_ours(sac: SACConfig) -> list[float]:
     """Mean return of each agent's last episodes while it explores."""
     suite = GymnasiumSuite((GymnasiumTask(env_id=_ENV_ID, success=_is_upright),))
-    observation_dim, action_dim = suite.spaces(_ENV_ID)
+    space = suite.space(_ENV_ID)
     spec = PolicySpec(
-        observation_dim=observation_dim, action_dim=action_dim, activations=("relu", "relu")
+        observation_dim=space.observation_dim,
+        action_dim=space.action_dim,
+        activations=("relu", "relu"),
     )
     with TemporaryDirectory() as folder, open_pool(1) as pool:
         record, _ = train_population(
@@ -232,3 +269,31 @@ def _prepare_theirs(spec: PolicySpec) -> Callable[[int], Any]:
             state[0], state[1], action, rng.standard_normal(1), np.zeros(1), [{}]
         )
     return lambda count: model.train(count, PAPER.batch_size)
+
+
+def write_page() -> str:
+    """The section; empty without figures."""
+    result = read_optional("sac")
+    if result is None:
+        return ""
+    returns, speed = result["returns"], result["updates_per_second"]
+    rows = [
+        [name.replace("_", "-").replace("stable-b", "Stable-B"), f"{rate:.0f}",
+         f"{speed['ratio_to_stable_baselines3'][name]:.2f}"]
+        for name, rate in speed["rates"].items()
+    ]  # fmt: skip
+    ours, theirs = returns["population"], returns["stable_baselines3"]
+    return f"""## Population SAC against Stable-Baselines3
+
+{result["env_id"]} from one initial state, {result["settings"]["sizes"]["num_steps"]:,} steps and
+equal settings: mean return of the last episodes {np.mean(ours):.0f} of {len(ours)} agents trained
+together, {np.mean(theirs):.0f} of {len(theirs)} of Stable-Baselines3 {result["stable_baselines3"]};
+difference {returns["difference"]:.0f}, standard error {returns["standard_error"]:.0f}.
+Agent-updates a second on one core, at the sizes of the paper's agents (batch
+{speed["batch_size"]}), medians by turns:
+
+{table(["", "agent-updates/s", "ratio"], rows)}
+
+{describe(result, resolve_settings)}
+
+"""

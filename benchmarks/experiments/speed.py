@@ -4,19 +4,22 @@ Generation against the paper's architecture, batched against looped policies, ro
 simulator's ceiling, and start-up.
 """
 
+import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.pages.tables import describe, table
 from benchmarks.prompts import record_expert_prompts
-from makeanagent.artifacts import describe_provenance
+from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.guidance import GuidanceConfig
@@ -24,13 +27,56 @@ from makeanagent.parallel import count_cpus, open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.network import PolicyNetwork
 from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite, layouts
+from makeanagent.suites import Suite, find_task, layouts
 from makeanagent.training.presets import PAPER
 from makeanagent.trajectories import Trajectory
 
 _NUM_POLICIES = 100
 _NUM_GUIDED = 32
 _WARM_UPS = 2
+_GUIDANCE = GuidanceConfig(known_distance=0.0)
+"""None of the policies is left as generated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Generation, batched acting, rollouts and start-up, as ratios within one run."""
+
+    generator: str = "metaworld"
+    "Bundled generator, folder, or Hugging Face hub id."
+    env: str = "metaworld/window-close-v3"
+    "Task to roll out on."
+    repeats: int = 5
+    "How often each thing is timed."
+    note: str = ""
+    "A sentence on this run, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/speed.json")
+    "The figures' file."
+
+    def run(self) -> None:
+        """Measure, and write the figures."""
+        suite, task = find_task(self.env)
+        generator = MakeAnAgent.from_pretrained(self.generator)
+        result = run_speed(suite, task, generator, self.repeats)
+        print(json.dumps(result, indent=2))
+        settings = resolve_settings(
+            generator=self.generator, env=f"{suite.name}/{task}", repeats=self.repeats
+        )
+        write_result(self.out, "speed", result, settings, self.note)
+
+
+def resolve_settings(*, generator: str, env: str, repeats: int) -> Settings:
+    """What today's code times: guidance, and the paper's networks."""
+    return {
+        "options": {"generator": generator, "env": env, "repeats": repeats},
+        "guidance": asdict(_GUIDANCE),
+        "paper_architecture": {
+            "autoencoder": asdict(PAPER.autoencoder.model),
+            "behavior": asdict(PAPER.behavior.model),
+            "denoiser": asdict(PAPER.diffusion.model),
+            "diffusion": asdict(PAPER.diffusion.diffusion),
+        },
+    }
 
 
 def run_speed(suite: Suite, task: str, generator: MakeAnAgent, repeats: int) -> dict[str, Any]:
@@ -49,7 +95,6 @@ def run_speed(suite: Suite, task: str, generator: MakeAnAgent, repeats: int) -> 
         policies = generator.generate(prompts)
         rollouts = _time_rollouts(pool, suite, task, policies)
     return {
-        "benchmark": "speed",
         "num_cpus": count_cpus(),
         "torch_threads": torch.get_num_threads(),
         "repeats": repeats,
@@ -58,7 +103,6 @@ def run_speed(suite: Suite, task: str, generator: MakeAnAgent, repeats: int) -> 
         "batch": _time_batch(policies, repeats),
         "rollouts": rollouts | _time_simulator(suite, task, policies, repeats),
         "start_up": _time_start_up(repeats),
-        "provenance": describe_provenance(),
     }
 
 
@@ -113,13 +157,11 @@ def _time_generation(
 def _time_guidance(
     generator: MakeAnAgent, prompts: list[Trajectory], repeats: int
 ) -> dict[str, Any]:
-    """Guided policies, one from each prompt, none of which is left as generated."""
-    config = GuidanceConfig(known_distance=0.0)
-    seconds = _median_seconds(lambda: generator.generate(prompts, guidance=config), repeats)
+    """Guided policies, one from each prompt."""
+    seconds = _median_seconds(lambda: generator.generate(prompts, guidance=_GUIDANCE), repeats)
     return {
         "num_policies": len(prompts),
         "milliseconds_per_policy": 1e3 * seconds / len(prompts),
-        "config": asdict(config),
     }
 
 
@@ -150,16 +192,15 @@ def _time_batch(policies: PolicyBatch, repeats: int) -> dict[str, Any]:
 
 def _time_rollouts(pool: Any, suite: Suite, task: str, policies: PolicyBatch) -> dict[str, Any]:  # noqa: ANN401
     """Evaluation's throughput over all processors, once its workers are warm."""
-    parameters = policies.parameters.numpy()
     where = layouts.SCORING[:10]
-    score_policies(pool, suite, task, parameters, policies.spec, where)
+    score_policies(pool, suite, task, policies, where)
     begin = time.perf_counter()
-    scores = score_policies(pool, suite, task, parameters, policies.spec, where)
+    scores = score_policies(pool, suite, task, policies, where)
     seconds = time.perf_counter() - begin
     return {
         "task": task,
-        "rollouts": int(scores.success.size),
-        "rollouts_per_second": scores.success.size / seconds,
+        "rollouts": int(scores.layouts.size),
+        "rollouts_per_second": scores.layouts.size / seconds,
         "steps_per_second": float(scores.num_steps.sum() / seconds),
     }
 
@@ -173,7 +214,7 @@ def _time_simulator(suite: Suite, task: str, policies: PolicyBatch, repeats: int
     def play(act: Callable[[np.ndarray], np.ndarray]) -> None:
         observation = environment.reset(layouts.SCORING[0])
         for _ in range(steps):
-            observation, _, _ = environment.step(act(observation))
+            observation = environment.step(act(observation)).observation
 
     still = np.zeros(policies.spec.action_dim)
     rates = {
@@ -207,3 +248,54 @@ def _time_start_up(repeats: int) -> dict[str, float]:
         )
         for name, command in commands.items()
     }
+
+
+def write_page() -> str:
+    """The section; empty without figures."""
+    result = read_optional("speed")
+    if result is None:
+        return ""
+    generation, batch, rollouts = result["generation"], result["batch"], result["rollouts"]
+    start_up, guidance = result["start_up"], result["guidance"]
+    rows = [
+        [
+            f"{generation['num_policies']} policies from as many prompts, loaded generator",
+            f"{generation['seconds']:.3f} s",
+        ],
+        [
+            "the same by the paper's architecture, same run",
+            f"{generation['paper_architecture_seconds']:.2f} s"
+            f" ({generation['times_faster']:.0f} times slower)",
+        ],
+        [
+            f"guidance, {guidance['num_policies']} policies at once",
+            f"{guidance['milliseconds_per_policy']:.0f} ms a policy",
+        ],
+        [
+            f"one step of {batch['num_policies']} policies, PolicyBatch against looped modules",
+            f"{batch['batch_seconds'] * 1e3:.2f} ms against"
+            f" {batch['loop_seconds'] * 1e3:.1f} ms ({batch['times_faster']:.0f} times)",
+        ],
+        [
+            f"evaluation, all cores ({rollouts['task']})",
+            f"{rollouts['rollouts_per_second']:.0f} rollouts/s,"
+            f" {rollouts['steps_per_second']:.0f} steps/s",
+        ],
+        [
+            "one core: physics alone, environment, policy and environment",
+            f"{rollouts['physics_steps_per_second_per_core']:.0f},"
+            f" {rollouts['environment_steps_per_second_per_core']:.0f},"
+            f" {rollouts['policy_and_environment_steps_per_second_per_core']:.0f} steps/s",
+        ],
+        [
+            "`import makeanagent`, `make-an-agent --help`",
+            f"{start_up['import_seconds']:.2f} s, {start_up['help_seconds']:.2f} s",
+        ],
+    ]
+    return f"""## Speed
+
+{table(["what", "figure"], rows)}
+
+Medians over {result["repeats"]} repeats, by turns. {describe(result, resolve_settings)}
+
+"""

@@ -1,331 +1,195 @@
-"""From one demonstration of a task that nobody trained on to a policy: ways, rivals and curves.
+"""From one demonstration of a task that nobody trained on to a policy: ways, rivals and curves."""
 
-Every method gets the same expert prompts and makes one policy of each; all are scored by first
-samples on fresh layouts. Each cell (experiment, task, training seed) is one JSON file; a killed run
-goes on with the cells that are missing, and a cell of another generator or of other settings is
-made again.
-"""
-
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
-
-from benchmarks.experiments.unseen_methods import (
-    CORE,
-    CURVES,
-    READERS,
-    RIVALS,
-    SELECTED,
-    SETTINGS,
-    Groups,
-    Made,
-    MethodConfig,
-    build_rivals,
-)
-from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
-from makeanagent.artifacts import describe_provenance, read_matching, write_json
+from benchmarks.experiments.unseen_cells import Part, UnseenConfig, plan_cells, run_unseen
+from benchmarks.experiments.unseen_page import draw_unseen, write_shipped, write_unseen
+from benchmarks.experiments.unseen_summary import summarize_unseen
+from benchmarks.prompts import EXPERT_NOISE
+from benchmarks.results import Settings, describe_training, read_optional, write_result
+from makeanagent.cli.checks import require_at_least, require_picture
+from makeanagent.cli.progress import show_progress
+from makeanagent.cli.train import train_all
 from makeanagent.errors import InputError
-from makeanagent.evaluation.protocols import ProtocolConfig, deal_layouts
+from makeanagent.evaluation.figures import write_figure
+from makeanagent.evaluation.protocols import ProtocolConfig
 from makeanagent.generator import MakeAnAgent
-from makeanagent.methods.bank import PolicyBank, make_bank
-from makeanagent.methods.method import PolicyGenerator
-from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite
-from makeanagent.training.data import load_training_data
-from makeanagent.trajectories import Trajectory
+from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite
+from makeanagent.suites.tasks import expand_tasks
+from makeanagent.training.presets import PRESETS
 from makeanagent.zoo.store import Zoo
 
-Part = Literal["core", "rivals", "curves"]
-Curve = Literal["demonstrations", "noise"]
-Generators = Sequence[Callable[[], MakeAnAgent]]
-"""For each training seed, what loads its generator."""
-_PROMPT_BLOCK = 500
-"""Prompts of each training seed, of which no other has any."""
+Preset = Literal["fast", "paper", "smoke"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnseenConfig:
-    """Sizes of the experiment."""
+class Command:
+    """Generation, guidance and ranking against cloning and other rivals, on seen and new tasks.
 
-    parts: tuple[Part, ...] = ("core", "rivals", "curves")
-    num_prompts: int = 10
-    "Expert prompts of each task and training seed, and policies."
-    layouts_per_policy: int = 5
-    "Scoring layouts that each policy plays; all fifty are dealt out in turn."
-    num_chosen: int = 5
-    "Policies chosen on the selection layouts; each plays all fifty scoring layouts."
+    Ranking needs success predictors: `train predictor` on the runs' folders adds them, before or
+    after, and fills no other cell again.
+    """
+
+    zoo: Path | None = None
+    "Zoo to train on, without its tasks of the suite's group `unseen`."
+    generator: str | None = None
+    """A generator to measure as the one training seed, in place of training any: a bundled one's
+    name, a folder, or a Hugging Face hub id. Its rivals need the zoo that it was trained on."""
+    runs: Path = Path("runs/unseen")
+    "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
+    seeds: int = 3
+    "Training seeds."
     rival_seeds: int = 1
     "Training seeds whose generators have rivals."
-    demonstrations: tuple[int, ...] = (1, 2, 5, 10)
-    "Curve: demonstrations that prompt each policy together."
-    noise: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6)
-    "Curve: action noise of the expert in all prompts."
-    held_out_runs: int = 2
-    "The last runs of each task, which training held out: rivals are without them, too."
-    methods: MethodConfig = field(default_factory=MethodConfig)
+    tasks: tuple[str, ...] = ("seen", "unseen")
+    "Tasks to generate for, or groups of them."
+    num_prompts: int = 10
+    "Expert prompts of each task and training seed, and policies."
+    parts: tuple[Part, ...] = ("core", "rivals", "curves")
+    "What to measure; cells of the other parts, where they are there, are read."
+    sealed: bool = False
+    """Score on sealed layouts, for a final table: this adds a line to the log of their uses
+    (`benchmarks/sealed_layouts.jsonl`). Curves are scored as ever."""
+    preset: Preset = "fast"
+    "Settings of the generators' training."
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    "Where generators are trained, and generate."
+    note: str = ""
+    "A sentence on this run, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/unseen.json")
+    "The figures' file."
+    figure: Path = Path("docs/images/unseen.png")
+    "Picture of the curves, `.png` or `.svg`."
 
-    def __post_init__(self) -> None:
-        """Check that training seeds do not share prompts."""
-        limit = _PROMPT_BLOCK // max(self.demonstrations, default=1)
-        if not 1 <= self.num_prompts <= limit:
-            raise InputError(f"unseen: num_prompts {self.num_prompts}: must be 1 to {limit}")
+    def run(self) -> None:
+        """Train what is missing, fill the cells, and write the figures and their picture."""
+        require_at_least("--seeds", self.seeds, 1)
+        require_picture("--figure", self.figure)
+        config = UnseenConfig(
+            parts=self.parts,
+            num_prompts=self.num_prompts,
+            rival_seeds=self.rival_seeds,
+            sealed=self.sealed,
+        )
+        zoo = None if self.zoo is None else Zoo.open(self.zoo)
+        load = cache(lambda path: MakeAnAgent.from_pretrained(path, self.device))
+        if self.generator is not None:
+            paths: list[str | Path] = [self.generator]
+            suite = find_suite(load(self.generator).config.suite)
+        elif zoo is None:
+            raise InputError("unseen: give --zoo to train on, or a trained --generator")
+        else:
+            suite = find_suite(zoo.suite)
+            paths = self._train(zoo, suite.groups.get("unseen", ()))
+        tasks = expand_tasks(suite, self.tasks)
+        generators = [partial(load, path) for path in paths]
+        cells = self.runs / "cells"
+        total = len(plan_cells(tasks, generators, config))
+        with open_pool() as pool, show_progress("unseen: cells", total) as advance:
+            run_unseen(
+                pool,
+                suite,
+                tasks,
+                generators,
+                zoo,
+                cells,
+                config,
+                lambda name: advance(1, f"unseen: {name}"),
+            )
+        result = summarize_unseen(cells, tasks, generators, config)
+        write_result(self.out, "unseen", result, self._resolve(load(paths[0]), paths), self.note)
+        if result["curves"]:
+            write_figure(draw_unseen(result), self.figure)
+            print(f"written: {self.figure}")
 
+    def _train(self, zoo: Zoo, unseen: Sequence[str]) -> list[str | Path]:
+        """A generator's folder for each training seed.
 
-class Cell(NamedTuple):
-    """One method on one task with one training seed."""
+        Raises:
+            InputError: there is nothing to train on.
+        """
+        trained_on = tuple(task for task in zoo.tasks() if task not in unseen)
+        if not trained_on:
+            raise InputError(f"{zoo.folder}: all of its tasks are unseen ones")
+        return [
+            train_all(
+                self.runs / f"seed-{seed}",
+                zoo,
+                replace(PRESETS[self.preset], seed=seed),
+                self.device,
+                trained_on,
+            )
+            for seed in range(self.seeds)
+        ]
 
-    part: Part
-    method: str
-    task: str
-    seed: int
-    curve: Curve | None = None
-    value: float | None = None
-    "Where on the curve."
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        point = "" if self.curve is None else f"{self.curve}-{self.value:g}-"
-        return f"{self.method}-{point}{self.task}-{self.seed}"
-
-
-def plan_cells(tasks: Sequence[str], generators: Generators, config: UnseenConfig) -> list[Cell]:
-    """All cells of the experiment; those of one seed, part, task and point follow each other."""
-    cells: list[Cell] = []
-    for seed, load in enumerate(generators):
-        unseen = [task for task in tasks if task not in load().config.tasks]
-        if "core" in config.parts:
-            cells += [
-                Cell("core", method, task, seed)
-                for task in tasks
-                for method in CORE
-                if method != SELECTED or task in unseen
-            ]
-        if "rivals" in config.parts and seed < config.rival_seeds:
-            cells += [Cell("rivals", method, task, seed) for task in tasks for method in RIVALS]
-        if "curves" in config.parts and seed == 0:
-            points: list[tuple[Curve, float]] = [
-                *(("demonstrations", count) for count in config.demonstrations),
-                *(("noise", scale) for scale in config.noise),
-            ]
-            cells += [
-                Cell("curves", method, task, seed, curve, value)
-                for task in unseen
-                for curve, value in points
-                for method in CURVES
-            ]
-    return cells
-
-
-def run_unseen(
-    pool: Executor,
-    suite: Suite,
-    tasks: Sequence[str],
-    generators: Generators,
-    zoo: Zoo | None,
-    folder: Path,
-    config: UnseenConfig,
-    on_cell: Callable[[str], Any] | None = None,
-) -> None:
-    """Fill the cells that are missing in `folder`.
-
-    Args:
-        pool: worker processes.
-        suite: the environments.
-        tasks: full task names, seen and unseen.
-        generators: for each training seed, what loads its generator.
-        zoo: what all of them were trained on; read only where a rival is missing, and without
-            rivals none is needed.
-        folder: one JSON file a cell.
-        config: sizes.
-        on_cell: called with each cell's name when it is there.
-
-    Raises:
-        InputError: a rival is missing, and there is no zoo.
-    """
-    report = on_cell or (lambda name: None)
-    cells = plan_cells(tasks, generators, config)
-    for seed, load in enumerate(generators):
-        generator = load()
-        missing = []
-        for cell in (cell for cell in cells if cell.seed == seed):
-            if read_cell(folder, cell, generator, config) is None:
-                missing.append(cell)
-            else:
-                report(cell.name)
-        prompts = _Prompts(pool, suite, generator, seed, config)
-        rivals: dict[str, Callable[[], PolicyGenerator]] = {}
-        if any(cell.part == "rivals" for cell in missing):
-            if zoo is None:
-                raise InputError(
-                    "benchmark unseen: rivals need the generator's --zoo; or name other --parts"
-                )
-            strangers = [prompts.record(task, 1)[0] for task in tasks]
-            bank = _load_bank(zoo, generator, config)
-            rivals = build_rivals(generator, bank, strangers, seed, config.methods)
-        for cell in missing:
-            # One that cannot be: no predictor, too few policies to average, an expert that fails.
-            try:
-                groups = prompts.gather(cell)
-                begin = perf_counter()
-                made = _make_policies(cell, generator, groups, rivals, config)
-                parameters = made.policies.parameters.cpu().numpy()
-                seconds = perf_counter() - begin
-            except InputError as error:
-                result: dict[str, Any] = {"success": None, "reason": str(error)}
-            else:
-                result = {
-                    "num_policies": len(parameters),
-                    "seconds": seconds,
-                    "predicted_success": made.predicted_success,
-                    **_play(pool, suite, cell, parameters, made.policies.spec, config),
-                }
-            result = cell._asdict() | _describe_origin(cell, generator, config) | result
-            result |= {
-                "generator_sha256": generator.fingerprint,
-                "seen": cell.task in generator.config.tasks,
-                "expert_noise": [cell.value] if cell.curve == "noise" else list(EXPERT_NOISE),
-                "provenance": describe_provenance(),
-            }
-            write_json(folder / f"{cell.name}.json", result)
-            report(cell.name)
+    def _resolve(self, generator: MakeAnAgent, paths: Sequence[str | Path]) -> Settings:
+        settings = resolve_settings(
+            seeds=len(paths),
+            rival_seeds=self.rival_seeds,
+            num_prompts=self.num_prompts,
+            parts=self.parts,
+            sealed=self.sealed,
+            preset=self.preset,
+        )
+        # One that was given may be of another recipe, or not tell of which.
+        if self.generator is not None:
+            settings["training"] = describe_training(generator)
+        return settings
 
 
-def read_cell(
-    folder: Path, cell: Cell, generator: MakeAnAgent, config: UnseenConfig
-) -> dict[str, Any] | None:
-    """What a cell holds, or None where it is missing, or of another generator or settings."""
-    return read_matching(folder / f"{cell.name}.json", _describe_origin(cell, generator, config))
-
-
-def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -> dict[str, Any]:
-    """What a cell's numbers depend on."""
-    settings = asdict(config.methods)
-    left_out = tuple(part for part, readers in READERS.items() if cell.method not in readers)
+def resolve_settings(
+    *,
+    seeds: int,
+    rival_seeds: int,
+    num_prompts: int,
+    parts: Sequence[Part],
+    sealed: bool,
+    preset: Preset,
+) -> Settings:
+    """What is measured with these options by today's code."""
+    config = UnseenConfig(
+        parts=tuple(parts), num_prompts=num_prompts, rival_seeds=rival_seeds, sealed=sealed
+    )
+    sizes = asdict(config)
+    methods = sizes.pop("methods")
     return {
-        "weights_sha256": _hash_weights(generator, left_out),
-        "num_prompts": config.num_prompts,
-        "layouts_per_policy": config.layouts_per_policy,
-        "num_chosen": config.num_chosen,
-        "methods": {name: settings[name] for name in SETTINGS.get(cell.method, ())},
+        "options": {
+            "seeds": seeds,
+            "rival_seeds": rival_seeds,
+            "num_prompts": num_prompts,
+            "parts": list(parts),
+            "sealed": sealed,
+            "preset": preset,
+        },
+        "sizes": sizes,
+        **methods,
+        "protocol": asdict(ProtocolConfig(score_on="sealed" if sealed else "scoring")),
+        "expert_noise": list(EXPERT_NOISE),
+        "training": asdict(PRESETS[preset]),
     }
 
 
-@lru_cache(maxsize=16)
-def _hash_weights(generator: MakeAnAgent, left_out: tuple[str, ...]) -> str:
-    """SHA-256 of the weights in use: parts may join a generator whose cells are there."""
-    digest = sha256()
-    for name, tensor in generator.state_dict().items():
-        if name.split(".")[0] not in left_out:
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
+def write_page() -> str:
+    """The sections on unseen tasks and on the bundled generator."""
+    unseen, shipped = read_unseen(), read_optional("shipped")
+    text = ""
+    if unseen is not None:
+        zoos = read_optional("zoo_generators"), read_optional("zoo_training")
+        text += write_unseen(unseen, *zoos, resolve_settings)
+    return text + (write_shipped(shipped, resolve_settings) if shipped else "")
 
 
-class _Prompts:
-    """A training seed's own expert prompts; a few tasks' are kept, since methods share them."""
-
-    def __init__(
-        self,
-        pool: Executor,
-        suite: Suite,
-        generator: MakeAnAgent,
-        seed: int,
-        config: UnseenConfig,
-    ) -> None:
-        self._pool, self._suite, self._config = pool, suite, config
-        self._window, self._offset = generator.config.window, _PROMPT_BLOCK * seed
-        self.record = lru_cache(maxsize=4)(self._record)
-
-    def _record(
-        self, task: str, count: int, noise_scales: tuple[float, ...] = EXPERT_NOISE
-    ) -> list[Trajectory]:
-        return record_expert_prompts(
-            self._pool,
-            self._suite,
-            task,
-            count,
-            self._window,
-            noise_scales,
-            offset=self._offset,
-        )
-
-    def gather(self, cell: Cell) -> Groups:
-        """The demonstrations of each policy.
-
-        Raises:
-            InputError: the expert keeps failing.
-        """
-        count = self._config.num_prompts
-        if cell.curve == "noise":
-            assert cell.value is not None
-            return [[prompt] for prompt in self.record(cell.task, count, (cell.value,))]
-        rounds = int(cell.value or 1)
-        prompts = self.record(cell.task, count * rounds)
-        # Turned by one a round, since a group's noise scales must not be all alike.
-        return [
-            [prompts[count * turn + (number + turn) % count] for turn in range(rounds)]
-            for number in range(count)
-        ]
-
-
-def _load_bank(zoo: Zoo, generator: MakeAnAgent, config: UnseenConfig) -> PolicyBank:
-    data = load_training_data(
-        zoo,
-        generator.config.tasks,
-        generator.config.window,
-        held_out_runs=config.held_out_runs,
-        num_states=1,
-    )
-    return make_bank(data, generator)
-
-
-def _make_policies(
-    cell: Cell,
-    generator: MakeAnAgent,
-    groups: Groups,
-    rivals: dict[str, Callable[[], PolicyGenerator]],
-    config: UnseenConfig,
-) -> Made:
-    if cell.part == "rivals":
-        prompts = [prompt for (prompt,) in groups]
-        return Made(rivals[cell.method]().generate(prompts, seed=cell.seed))
-    return CORE[cell.method](generator, groups, cell.seed, config.methods)
-
-
-def _play(
-    pool: Executor,
-    suite: Suite,
-    cell: Cell,
-    parameters: np.ndarray,
-    spec: PolicySpec,
-    config: UnseenConfig,
-) -> dict[str, Any]:
-    """Success on the scoring layouts, bool `[N, L]`; `selected` plays the selection layouts first.
-
-    Layouts are those of the held-out protocol, in a block for each training seed.
-    """
-    protocol = ProtocolConfig(layout_seed=cell.seed)
-    result: dict[str, Any] = {}
-    if cell.method == SELECTED:
-        tried = score_policies(pool, suite, cell.task, parameters, spec, protocol.selection_range)
-        rates = tried.success.mean(axis=1)
-        chosen = np.argsort(-rates, kind="stable")[: config.num_chosen]
-        parameters = parameters[chosen]
-        where = np.tile(protocol.held_out_range, (len(chosen), 1))
-        result |= {
-            "selection_layouts": list(protocol.selection_range),
-            "selection_success": tried.success.astype(int).tolist(),
-            "chosen_policies": chosen.tolist(),
-        }
-    else:
-        where = deal_layouts(protocol.held_out_range, len(parameters), config.layouts_per_policy)
-    scores = score_policies(pool, suite, cell.task, parameters, spec, where)
-    return result | {"layouts": where.tolist(), "success": scores.success.astype(int).tolist()}
+def read_unseen() -> dict[str, Any] | None:
+    """Figures of unseen tasks, with those of seen ones, which were measured apart, beside them."""
+    unseen, known = read_optional("unseen"), read_optional("known")
+    if unseen is not None and known is not None:
+        for name in ("means", "against_rival"):
+            unseen[name] = [part for part in known[name] if part["seen"]] + [
+                part for part in unseen[name] if not part["seen"]
+            ]
+    return unseen

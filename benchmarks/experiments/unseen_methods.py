@@ -1,4 +1,4 @@
-"""From demonstrations to policies: the ways that `benchmark unseen` compares."""
+"""From demonstrations to policies: the ways that `unseen` compares."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +102,19 @@ def make_tried(generator: MakeAnAgent, groups: Groups, seed: int, config: Method
 
 def make_cloned(generator: MakeAnAgent, groups: Groups, seed: int, config: MethodConfig) -> Made:
     """Behaviour cloning from scratch, which uses nothing of the generator but its spec."""
-    return Made(Cloning(generator.config.spec, config.cloning).clone(groups, seed))
+    cloning = Cloning(generator.config.spec, config.cloning, space=generator.config.space)
+    return Made(cloning.clone(groups, seed))
+
+
+def make_moved(generator: MakeAnAgent, groups: Groups, seed: int, config: MethodConfig) -> Made:
+    """Cloning on demonstrations that are moved as guidance moves them."""
+    cloning = Cloning(
+        generator.config.spec,
+        config.cloning,
+        space=generator.config.space,
+        translation=config.guidance.translation,
+    )
+    return Made(cloning.clone(groups, seed))
 
 
 RANKED = "ranked"
@@ -114,6 +126,7 @@ CORE: dict[str, Method] = {
     "guided": make_guided,
     RANKED: make_ranked,
     "cloning": make_cloned,
+    "cloning_moved": make_moved,
     SELECTED: make_tried,
 }
 READERS = {"familiarity": ("guided", RANKED, SELECTED), "predictor": (RANKED,)}
@@ -128,9 +141,12 @@ RIVALS = (
     "gaussian",
     "regression",
     "cloning_mean",
-    "cloning_moved",
     "shuffled",
 )
+SELECTED_BEST = "selected_best"
+"""Of the policies chosen on the selection layouts the best one there, alone."""
+OWN = ("unguided", "guided", RANKED, SELECTED, SELECTED_BEST, "shuffled")
+"""The generator's own ways, another task's prompt included; all else are its rivals."""
 
 
 def build_rivals(
@@ -159,12 +175,6 @@ def build_rivals(
         "gaussian": lambda: LatentGaussian(generator, bank),
         "regression": lambda: Regression.train(generator, bank, config.regression, seed),
         "cloning_mean": lambda: Cloning(spec, config.cloning_from_mean, start=mean.cpu()),
-        "cloning_moved": lambda: Cloning(
-            spec,
-            config.cloning,
-            positions=generator.config.positions,
-            translation=config.guidance.translation,
-        ),
         "shuffled": lambda: Shuffled(generator, strangers),
     }
     return {name: cache(build) for name, build in builders.items()}

@@ -1,20 +1,20 @@
-"""What the cells of `benchmark unseen` amount to: means over tasks, each task, and the curves."""
+"""What the cells of `unseen` amount to: means, each task, the strongest rival, and curves."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.unseen import Generators, UnseenConfig, plan_cells, read_cell
-from benchmarks.experiments.unseen_methods import SELECTED
-from makeanagent.artifacts import describe_provenance
-from makeanagent.evaluation.metrics import interquartile_mean, stratified_bootstrap, summarize
+from benchmarks import sealed
+from benchmarks.experiments.unseen_cells import Generators, UnseenConfig, plan_cells, read_cell
+from benchmarks.experiments.unseen_methods import OWN, SELECTED, SELECTED_BEST
+from makeanagent.evaluation.metrics import hierarchical_bootstrap, interquartile_mean, summarize
 
 Cells = list[dict[str, Any]]
-SELECTED_BEST = "selected_best"
-"""Of the policies chosen on the selection layouts the best one there, alone."""
+COMPARED = "guided"
+"""The method that is held against its strongest rival."""
 
 
 def summarize_unseen(
@@ -22,9 +22,8 @@ def summarize_unseen(
 ) -> dict[str, Any]:
     """Read the cells that `run_unseen` filled, of whichever parts are there.
 
-    Intervals of 95%: of means over tasks by a stratified bootstrap over policies, each of which has
-    a prompt of its own; of one task's mean by Wilson's formula, knowing that a policy's rollouts
-    resemble each other.
+    Intervals of 95% draw training seeds first and then, within each task, policies, each of which
+    has a prompt of its own. A method is measured on the tasks that it has with all of its seeds.
 
     Args:
         folder: one JSON file a cell.
@@ -35,7 +34,7 @@ def summarize_unseen(
     Returns:
         Plain JSON values.
     """
-    everything = UnseenConfig(**{**vars(config), "parts": UnseenConfig().parts})
+    everything = replace(config, parts=UnseenConfig().parts)
     loaded = [load() for load in generators]
     cells = [
         content
@@ -49,32 +48,37 @@ def summarize_unseen(
         for cell in scored
         if cell["method"] == SELECTED and cell["success"] is not None
     ]
-    rows = [
-        {
-            "task": task.split("/")[-1],
-            "seen": mine[0]["seen"],
-            "methods": {
-                method: _describe_task([cell for cell in mine if cell["method"] == method])
-                for method in _unique(mine, "method")
-            },
+    groups = {
+        seen: {
+            method: mine
+            for method in _unique(scored, "method")
+            if (mine := _select(scored, method=method, seen=seen))
         }
-        for task in tasks
-        if (mine := [cell for cell in scored if cell["task"] == task])
-    ]
+        for seen in (True, False)
+    }
     return {
-        "benchmark": "unseen",
-        "config": asdict(config),
         "num_seeds": len(generators),
         "means": [
-            _describe_method(group, method, seen)
-            for seen in (True, False)
-            for method in _unique(scored, "method")
-            if (group := _select(scored, method=method, seen=seen))
+            _describe_method(mine, method, seen)
+            for seen, group in groups.items()
+            for method, mine in group.items()
         ],
-        "tasks": rows,
-        "guided_against_cloning": [
-            _count_wins([row["methods"] for row in rows if row["seen"] == seen], seen)
-            for seen in (True, False)
+        "tasks": [
+            {
+                "task": task.split("/")[-1],
+                "seen": mine[0]["seen"],
+                "methods": {
+                    method: _describe_task([cell for cell in mine if cell["method"] == method])
+                    for method in _unique(mine, "method")
+                },
+            }
+            for task in tasks
+            if (mine := [cell for cell in scored if cell["task"] == task])
+        ],
+        "against_rival": [
+            found
+            for seen, group in groups.items()
+            if (found := _compare_with_rival(group, seen)) is not None
         ],
         "curves": [
             _describe_point(points, curve, value, method)
@@ -83,11 +87,11 @@ def summarize_unseen(
             for method in _unique(points, "method")
         ],
         "guidance_milliseconds": _measure_guidance(scored),
+        "sealed": sealed.read_use(folder) if config.sealed else None,
         "generators_sha256": {
             str(seed): generator.fingerprint for seed, generator in enumerate(loaded)
         },
         "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in cells}),
-        "provenance": describe_provenance(),
     }
 
 
@@ -99,41 +103,79 @@ def _select(cells: Cells, **values: object) -> Cells:
     return [cell for cell in cells if all(cell[name] == value for name, value in values.items())]
 
 
-def _describe_task(cells: Cells) -> dict[str, Any] | None:
-    """One method on one task over training seeds, or None where it could not be."""
-    found = [cell["success"] for cell in cells if cell["success"] is not None]
-    if not found:
-        return None
-    success = np.concatenate(found)
-    summary = summarize(success)
+def _mean(sample: np.ndarray) -> float:
+    return float(sample.mean())
+
+
+def _stack_rates(cells: Cells, tasks: Sequence[str], seeds: Sequence[int]) -> np.ndarray:
+    """Success of each policy, `[S, T, N]`, from cells that are all there and made."""
+    rates = {(cell["seed"], cell["task"]): np.mean(cell["success"], axis=1) for cell in cells}
+    return np.array([[rates[seed, task] for task in tasks] for seed in seeds])
+
+
+def _find_common(cells: Cells) -> tuple[list[str], list[int]]:
+    """The seeds that made anything, and the tasks that all of them made."""
+    made = [cell for cell in cells if cell["success"] is not None]
+    seeds = sorted(_unique(made, "seed"))
+    have = {(cell["task"], cell["seed"]) for cell in made}
+    return [t for t in _unique(made, "task") if all((t, seed) in have for seed in seeds)], seeds
+
+
+def _measure(rates: np.ndarray, aggregate: Callable[[np.ndarray], float] = _mean) -> dict[str, Any]:
+    """An aggregate of rates `[S, T, N]` with its interval."""
     return {
-        "mean": summary.mean,
-        "interval_95": list(summary.mean_interval),
+        "mean": aggregate(rates),
+        "interval_95": list(hierarchical_bootstrap(rates, aggregate)),
+    }
+
+
+def _describe_task(cells: Cells) -> dict[str, Any] | None:
+    """One method on one task over training seeds, or None where it could not be.
+
+    No resample holds what never happened: Wilson's interval, which knows that a policy's rollouts
+    resemble each other, is the least that the interval spans.
+    """
+    made = [cell for cell in cells if cell["success"] is not None]
+    if not made:
+        return None
+    tasks, seeds = _find_common(made)
+    success = np.concatenate([np.array(cell["success"]) for cell in made])
+    measured, wilson = _measure(_stack_rates(made, tasks, seeds)), summarize(success).mean_interval
+    low, high = measured["interval_95"]
+    return {
+        "mean": measured["mean"],
+        "interval_95": [min(low, wilson[0]), max(high, wilson[1])],
         "num_rollouts": int(success.size),
-        "seeds": [float(np.mean(matrix)) for matrix in found],
+        "seeds": [float(np.mean(cell["success"])) for cell in made],
     }
 
 
 def _describe_method(cells: Cells, method: str, seen: bool) -> dict[str, Any]:
     """One method over tasks; where it could not be is left out, and named."""
     made = [cell for cell in cells if cell["success"] is not None]
-    predicted = [value for cell in made for value in cell["predicted_success"] or ()]
-    rates = {task: float(np.mean(_rates(made, task))) for task in _unique(made, "task")}
+    tasks, seeds = _find_common(made)
+    kept = [cell for cell in made if cell["task"] in tasks]
+    predicted = [value for cell in kept for value in cell["predicted_success"] or ()]
+    rates = {
+        task: float(np.mean([np.mean(cell["success"]) for cell in _select(kept, task=task)]))
+        for task in tasks
+    }
     lowest = min(rates, key=lambda task: rates[task], default=None)
     return {
         "method": method,
         "part": cells[0]["part"],
         "seen": seen,
-        "num_tasks": len(rates),
-        **_aggregate([_rates(made, task) for task in rates]),
+        "num_tasks": len(tasks),
+        **_aggregate(_stack_rates(kept, tasks, seeds) if tasks else None),
         "lowest": None if lowest is None else rates[lowest],
         "lowest_task": lowest,
         # The mean over tasks, by training seed.
         "seeds": {
             str(seed): float(np.mean([np.mean(cell["success"]) for cell in mine]))
-            for seed in _unique(made, "seed")
-            if (mine := _select(made, seed=seed))
+            for seed in seeds
+            if (mine := _select(kept, seed=seed))
         },
+        **_measure_effort(kept),
         "predicted_success": float(np.mean(predicted)) if predicted else None,
         "not_made": {
             f"{cell['task']}-{cell['seed']}": cell["reason"]
@@ -143,39 +185,95 @@ def _describe_method(cells: Cells, method: str, seen: bool) -> dict[str, Any]:
     }
 
 
-def _rates(cells: Cells, task: str) -> np.ndarray:
-    """Success of each policy for a task, `[N]`, over training seeds."""
-    return np.concatenate([np.mean(cell["success"], axis=1) for cell in _select(cells, task=task)])
+def _measure_effort(cells: Cells) -> dict[str, Any]:
+    """Demonstrations, and rollouts before it is scored, that a policy took on one task.
 
-
-def _aggregate(rates: list[np.ndarray]) -> dict[str, Any]:
-    """Mean and interquartile mean of rates `[T][N]` over tasks and policies, with intervals."""
-    if not rates:
-        names = ("mean", "interval_95", "interquartile_mean", "interquartile_mean_interval_95")
-        return dict.fromkeys(names)
-    # A cell that could not be made leaves its task with fewer policies than others.
-    fewest = min(map(len, rates))
-    scores = np.stack([task_rates[:fewest] for task_rates in rates])
+    Where policies of many prompts compete, each that is chosen took them all.
+    """
+    if not cells:
+        return {"num_demonstrations": None, "num_rollouts": None}
+    tried = [np.size(cell.get("selection_success", ())) for cell in cells]
     return {
-        "mean": float(np.mean([task_rates.mean() for task_rates in rates])),
-        "interval_95": list(stratified_bootstrap(scores, lambda sample: float(sample.mean()))),
-        "interquartile_mean": interquartile_mean(scores),
-        "interquartile_mean_interval_95": list(stratified_bootstrap(scores)),
+        "num_demonstrations": max(
+            cell["num_prompts"] if rollouts else 1
+            for cell, rollouts in zip(cells, tried, strict=True)
+        ),
+        "num_rollouts": max(tried),
     }
 
 
-def _count_wins(rows: list[dict[str, Any]], seen: bool) -> dict[str, Any]:
-    """Tasks on which guidance does better than cloning, and worse."""
-    both = [
-        (row["guided"]["mean"], row["cloning"]["mean"])
-        for row in rows
-        if row.get("guided") and row.get("cloning")
+def _aggregate(rates: np.ndarray | None) -> dict[str, Any]:
+    """Mean and interquartile mean of rates `[S, T, N]`, with intervals."""
+    if rates is None:
+        names = ("mean", "interval_95", "interquartile_mean", "interquartile_mean_interval_95")
+        return dict.fromkeys(names)
+    middle = _measure(rates, interquartile_mean)
+    return _measure(rates) | {
+        "interquartile_mean": middle["mean"],
+        "interquartile_mean_interval_95": middle["interval_95"],
+    }
+
+
+def _compare_with_rival(group: dict[str, Cells], seen: bool) -> dict[str, Any] | None:
+    """Guided generation against its strongest rival, prompt by prompt; None without any rival.
+
+    Rival and guided policy of a prompt play the same layouts. The strongest rival is the one with
+    the highest mean over the tasks and seeds that it shares with guided generation.
+
+    Args:
+        group: cells of each method.
+        seen: which tasks they are of.
+    """
+    own = {
+        (cell["task"], cell["seed"]): cell
+        for cell in group.get(COMPARED, ())
+        if cell["success"] is not None
+    }
+    pairs = {
+        method: [
+            (own[key], cell)
+            for cell in cells
+            if cell["success"] is not None and (key := (cell["task"], cell["seed"])) in own
+        ]
+        for method, cells in group.items()
+        if method not in OWN
+    }
+    strength = {
+        method: float(np.mean([np.mean(rival["success"]) for _, rival in found]))
+        for method, found in pairs.items()
+        if found
+    }
+    if not strength:
+        return None
+    strongest = max(strength, key=lambda method: strength[method])
+    guided, rivals = (list(cells) for cells in zip(*pairs[strongest], strict=True))
+    tasks, seeds = _find_common(guided)
+    difference = _stack_rates(guided, tasks, seeds) - _stack_rates(rivals, tasks, seeds)
+    rows = [
+        {"task": task.split("/")[-1], **_measure(difference[:, [place]])}
+        for place, task in enumerate(tasks)
     ]
     return {
         "seen": seen,
-        "num_tasks": len(both),
-        "better": sum(guided > cloned for guided, cloned in both),
-        "worse": sum(guided < cloned for guided, cloned in both),
+        "rival": strongest,
+        "num_tasks": len(tasks),
+        "seeds": seeds,
+        "difference": _measure(difference),
+        "tasks": rows,
+        **_count_wins(rows),
+    }
+
+
+def _count_wins(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Tasks with a difference above, below and of 0; `clear` where its interval leaves 0 out."""
+    # Of rates that are no binary fractions: equal ones may differ in their last bits.
+    signs = [int(np.sign(round(row["mean"], 9))) for row in rows]
+    return {
+        "wins": signs.count(1),
+        "losses": signs.count(-1),
+        "ties": signs.count(0),
+        "clear_wins": sum(row["interval_95"][0] > 0 for row in rows),
+        "clear_losses": sum(row["interval_95"][1] < 0 for row in rows),
     }
 
 
@@ -188,12 +286,13 @@ def _describe_point(points: Cells, curve: str, value: float, method: str) -> dic
     dropped = {cell["task"] for cell in everywhere if cell["success"] is None}
     mine = _select(everywhere, value=value, method=method)
     kept = [cell for cell in mine if cell["task"] not in dropped]
+    tasks, seeds = _find_common(kept)
     return {
         "curve": curve,
         "value": value,
         "method": method,
         "num_tasks": len(kept),
-        **_aggregate([np.mean(cell["success"], axis=1) for cell in kept]),
+        **_aggregate(_stack_rates(kept, tasks, seeds) if tasks else None),
         "tasks": {
             cell["task"]: None if cell["success"] is None else float(np.mean(cell["success"]))
             for cell in mine
@@ -210,7 +309,7 @@ def _measure_guidance(cells: Cells) -> float | None:
             for cell in _select(cells, method=method)
             if cell["success"] is not None
         }
-        for method in ("unguided", "guided")
+        for method in ("unguided", COMPARED)
     )
     pairs = unguided.keys() & guided.keys()
     return float(np.median([guided[pair] - unguided[pair] for pair in pairs])) if pairs else None

@@ -1,11 +1,57 @@
 """What a zoo holds: policies, runs, and how many are qualified on layouts outside training."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from makeanagent.artifacts import describe_provenance, seconds_between
+from benchmarks.pages.tables import describe, table
+from benchmarks.results import Settings, read_optional, write_result
+from makeanagent.artifacts import seconds_between
+from makeanagent.rl.sac.config import SACConfig
+from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 from makeanagent.zoo.store import Zoo
+
+_RECIPES = {"distillation": DistillationConfig, "sac": SACConfig}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """How many of a zoo's policies are qualified on layouts outside their training."""
+
+    zoo: Path
+    "The zoo's folder."
+    note: str = ""
+    "A sentence on this zoo, kept with its figures and shown with them."
+    out: Path = Path("benchmarks/results/zoo.json")
+    "The figures' file."
+
+    def run(self) -> None:
+        """Read the zoo's own scores, and write the figures."""
+        zoo = Zoo.open(self.zoo)
+        header = zoo.header
+        settings = {
+            "options": {
+                "recipe": header["recipe"], "config": header["config"], "seed": header["seed"],
+            },
+            "recipe": header["config"],
+        }  # fmt: skip
+        write_result(self.out, "zoo", describe_zoo(zoo), settings, self.note)
+
+
+def resolve_settings(*, recipe: str, config: Mapping[str, Any], seed: int) -> Settings:
+    """What today's code makes of a zoo's settings, each of which whoever built it may have chosen.
+
+    Only one that is new, or gone, tells of another recipe.
+    """
+    default = asdict(_RECIPES[recipe]())
+    chosen = {name: value for name, value in config.items() if name in default}
+    return {
+        "options": {"recipe": recipe, "config": config, "seed": seed},
+        "recipe": default | chosen,
+    }
 
 
 def describe_zoo(zoo: Zoo) -> dict[str, Any]:
@@ -29,12 +75,124 @@ def describe_zoo(zoo: Zoo) -> dict[str, Any]:
             }
         )
     return {
-        "benchmark": "zoo",
-        "recipe": zoo.header["recipe"],
-        "config": zoo.header["config"],
-        "seed": zoo.header["seed"],
         "tasks": rows,
         "build_seconds": seconds_between(zoo.header["provenance"]["created"], max(ends)),
         "zoo_provenance": zoo.header["provenance"],
-        "provenance": describe_provenance(),
     }
+
+
+def write_page() -> str:
+    """The sections on the zoos of the paper's ten tasks and on the tasks that have a good zoo."""
+    names = ("zoo_unseen", "zoo_training", "zoo_weak")
+    breadth = [part for name in names if (part := read_optional(name)) is not None]
+    return (
+        _write_distilled(read_optional("zoo"))
+        + _write_breadth(breadth)
+        + _write_sac(read_optional("zoo_sac"), read_optional("zoo_sac_shared"))
+    )
+
+
+def _list_tasks(result: dict[str, Any]) -> str:
+    """A row for each task of a zoo."""
+    rows = [
+        [
+            row["task"].removesuffix("-v3"),
+            str(row["num_policies"]),
+            str(row["num_runs"]),
+            f"{row['qualified_rate']:.3f}",
+            f"{row['success_rate']:.3f}",
+            "–" if row["expert_success"] is None else f"{row['expert_success']:.2f}",
+        ]
+        for row in result["tasks"]
+    ]
+    return table(["task", "policies", "runs", "qualified", "success", "expert"], rows)
+
+
+def _write_distilled(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    trained = read_optional("representation")
+    training = (
+        ""
+        if trained is None
+        else " A generator's three stages (`train all`) took"
+        f" {trained['training_seconds'] / 60:.1f} minutes."
+    )
+    return f"""## The zoo
+
+{_list_tasks(result)}
+
+Built in {_minutes(result)} minutes.{training}
+{describe(result, resolve_settings)}
+
+"""
+
+
+def _write_breadth(parts: list[dict[str, Any]]) -> str:
+    """How many tasks have a good zoo, and which have not."""
+    if not parts:
+        return ""
+    latest = {row["task"]: row for part in parts for row in part["tasks"]}
+    rows = sorted(latest.values(), key=lambda row: row["task"])
+    weak = [
+        [
+            row["task"].removesuffix("-v3"),
+            str(row["num_policies"]),
+            f"{row['qualified_rate']:.3f}",
+            f"{row['success_rate']:.2f}",
+            f"{row['expert_success']:.2f}",
+        ]
+        for row in rows
+        if row["qualified_rate"] < 0.9
+    ]
+    builds = "\n".join(_describe_build(part) for part in parts)
+    return f"""### All fifty tasks
+
+Of {len(rows)} tasks with a zoo, {len(rows) - len(weak)} have 90% or more of their policies
+qualified. The others:
+
+{table(["task", "policies", "qualified", "success", "expert"], weak)}
+
+Measured zoo by zoo; where two zoos hold a task, the later one counts:
+
+{builds}
+
+"""
+
+
+def _describe_build(part: dict[str, Any]) -> str:
+    """Which zoo a part's figures are of, by its size and its most rounds of DAgger."""
+    rounds = part["settings"]["recipe"]["max_rounds"]
+    told = describe(part, resolve_settings)
+    return f"- {len(part['tasks'])} tasks, {rounds} rounds of DAgger at most: {told}"
+
+
+def _write_sac(zoo: dict[str, Any] | None, shared: dict[str, Any] | None) -> str:
+    text = ""
+    if zoo is not None:
+        text += f"""## The SAC zoo, and what limits it
+
+Checkpoints of agents that have solved the one layout that they were trained on. On random layouts
+{_mean_qualified(zoo)} of them are qualified: that is what a generator of them can learn.
+
+{_list_tasks(zoo)}
+
+Built in {_minutes(zoo)} minutes. {describe(zoo, resolve_settings)}
+
+"""
+    if shared is not None:
+        fewest = min(row["num_policies"] for row in shared["tasks"])
+        text += f"""A second one, whose agents share their initial actor, has {fewest} or more
+policies of each of {len(shared["tasks"])} tasks, of which {_mean_qualified(shared)} are qualified.
+Built in {_minutes(shared)} minutes. {describe(shared, resolve_settings)}
+
+"""
+    return text
+
+
+def _mean_qualified(zoo: dict[str, Any]) -> str:
+    return f"{np.mean([row['qualified_rate'] for row in zoo['tasks']]):.2f}"
+
+
+def _minutes(zoo: dict[str, Any]) -> str:
+    return f"{zoo['build_seconds'] / 60:.0f}"

@@ -1,38 +1,33 @@
-"""What every page is written with: figures read, described, rounded and laid out."""
+"""What every page is written with: figures described, rounded and laid out."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+from benchmarks.results import STALE, Resolve, list_changes
 
 
-def read(name: str) -> dict[str, Any]:
-    """One benchmark's figures."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+def describe(result: dict[str, Any], resolve: Resolve, *, with_cells: bool = True) -> str:
+    """Where and when figures were measured, and what has changed in the settings since.
 
-
-def read_optional(name: str) -> dict[str, Any] | None:
-    """One benchmark's figures, or None where it has not been run."""
-    return read(name) if (RESULTS / f"{name}.json").is_file() else None
-
-
-def describe(result: dict[str, Any]) -> str:
-    """Where and when figures were measured, in one line."""
+    Args:
+        result: an experiment's file.
+        resolve: the experiment's.
+        with_cells: whether the commits are named whose code filled cells.
+    """
     provenance = result["provenance"]
     machine, versions = provenance["machine"], provenance["versions"]
-    return (
+    parts = [
         f"*{provenance['created'][:10]}, commit `{(provenance['git_commit'] or 'none')[:10]}`,"
         f" {machine['processor']} with {machine['num_cpus']} cores, torch {versions['torch']},"
         f" Meta-World {versions['metaworld']}, MuJoCo {versions['mujoco']}.*"
-    )
-
-
-def describe_cells(result: dict[str, Any]) -> str:
-    """Where the figures come from."""
-    commits = ", ".join(f"`{commit[:10]}`" for commit in result["cell_commits"])
-    return f"{describe(result)} Cells were filled by the code of commit {commits}."
+    ]
+    if with_cells and "cell_commits" in result:
+        commits = ", ".join(f"`{commit[:10]}`" for commit in result["cell_commits"])
+        parts.append(f"Cells were filled by the code of commit {commits}.")
+    if result["note"]:
+        parts.append(result["note"])
+    if changes := list_changes(result, resolve):
+        parts.append(f"**{STALE}**: {'; '.join(changes)}.")
+    return " ".join(parts)
 
 
 def share(value: float | None) -> str:
@@ -45,7 +40,13 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def spread(cell: dict[str, Any]) -> str:
+def join(values: list[float]) -> str:
+    """Numbers in a sentence: `0, 0.1 and 0.2`."""
+    *first, last = [f"{value:g}" for value in values]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def plus_minus(cell: dict[str, Any]) -> str:
     """Mean and standard deviation over training seeds."""
     return f"{cell['mean']:.2f} ± {cell['std']:.2f}"
 

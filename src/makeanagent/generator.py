@@ -76,9 +76,8 @@ class MakeAnAgent(nn.Module):
         )
         self.familiarity, self.predictor = familiarity, predictor
         if config.familiarity is not None and familiarity is None:
-            self.familiarity = Familiarity(
-                spec.observation_dim, spec.action_dim, condition_dim, window, config.familiarity
-            )
+            assert config.space is not None
+            self.familiarity = Familiarity(config.space, condition_dim, window, config.familiarity)
         if config.predictor is not None and predictor is None:
             self.predictor = SuccessPredictor(spec, condition_dim, EVIDENCE_DIM, config.predictor)
         # Made here, as importing diffusers takes longer than generating.
@@ -173,7 +172,12 @@ class MakeAnAgent(nn.Module):
         noise[: len(groups)] = 0
         drawn = self._sample(repeated + guidance.condition_noise * noise, seed)
         starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)[picked]
-        steps = gather_steps(groups, guidance, condition.device, self.config.positions)
+        steps = gather_steps(
+            groups,
+            guidance.in_unit(self.config.unit),
+            condition.device,
+            self.config.positions,
+        )
         return guide_latents(self.autoencoder, starts, steps[rows[picked]], guidance)
 
     @torch.no_grad()
@@ -195,7 +199,11 @@ class MakeAnAgent(nn.Module):
         groups, rows = group_prompts(prompts, len(policies))
         condition = average_groups(self.embed_groups(groups))
         evidence = gather_evidence(
-            policies, groups, rows, self.config.positions, self.config.evidence
+            policies,
+            groups,
+            rows,
+            self.config.positions,
+            self.config.evidence.in_unit(self.config.unit),
         )
         return predictor.predict(
             policies.parameters, condition[rows], evidence, rows.to(condition.device)

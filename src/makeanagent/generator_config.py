@@ -68,6 +68,12 @@ class GeneratorConfig:
         return self.space.positions
 
     @property
+    def unit(self) -> float:
+        """One metre in the numbers of a position."""
+        assert self.space is not None
+        return self.space.unit
+
+    @property
     def condition_dim(self) -> int:
         """C, width of what the diffusion model is conditioned on."""
         return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim

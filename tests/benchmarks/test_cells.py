@@ -2,12 +2,20 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmarks.cells import Cell, CellConfig, disturb, fill_cells, read_cells
+import torch
+from benchmarks.cells import (
+    Cell,
+    CellConfig,
+    disturb,
+    fill_cells,
+    list_replay_cells,
+    read_cells,
+)
 from benchmarks.experiments import alignment, figure5, figure7, table4
-from benchmarks.experiments.figures_paper import draw_figure5, draw_figure7
 from benchmarks.prompts import record_expert_prompts, record_zoo_prompts
 from tests.tiny_zoo import TASKS
 
@@ -19,6 +27,7 @@ from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.parallel import open_pool
+from makeanagent.policies.batch import PolicyBatch
 from makeanagent.suites import find_suite
 from makeanagent.trajectories import PromptWindow, make_prompt
 
@@ -132,11 +141,11 @@ def test_sac_zoos_have_replay_prompts_alone():
 def test_figures_5_and_7_share_cells_with_table_4():
     tasks = ("reach-v3", "door-open-v3")
     names = {cell.name for cell in table4.list_cells(("distilled", "sac"), ("replay",), tasks, 2)}
-    assert {cell.name for cell in figure5.list_cells(("distilled", "sac"), tasks, 2)} == names
+    assert {cell.name for cell in list_replay_cells(("distilled", "sac"), tasks, 2)} == names
     noisy = {cell.name for cell in figure7.list_cells(("distilled",), tasks, 2)}
     assert {name for name in noisy if "noise" not in name} < names
     assert len(noisy) == len(figure7.NOISE) * 4
-    aligned = {cell.name for cell in alignment.list_cells(alignment.KINDS, tasks, 2)}
+    aligned = {cell.name for cell in list_replay_cells(alignment.KINDS, tasks, 2)}
     assert len(aligned & names) == 4
 
 
@@ -155,7 +164,7 @@ def test_figure_5_takes_the_first_prompts(tmp_path):
     assert points[100]["qualified"]["mean"] == 0.5
     assert points[50]["mean"]["mean"] == pytest.approx(0.8 * 40 / 50)
     path = tmp_path / "figure5.png"
-    write_figure(draw_figure5(result), path)
+    write_figure(figure5.draw(result), path)
     assert path.stat().st_size > 10_000
 
 
@@ -170,7 +179,7 @@ def test_figure_7_is_a_point_a_noise(tmp_path):
     assert result["points"][1]["qualified"]["mean"] == pytest.approx(0.85)
     assert result["points"][1]["qualified"]["std"] == pytest.approx(0.05)
     path = tmp_path / "figure7.png"
-    write_figure(draw_figure7(result), path)
+    write_figure(figure7.draw(result), path)
     assert path.stat().st_size > 10_000
 
 
@@ -190,26 +199,73 @@ def test_noise_falls_on_actions_alone_and_is_the_same_every_time(tiny_zoo):
 
 
 def made_cell(task, seed, *, success=None, seen=True, noise=0.0, **rates):
-    """A cell's result without any rollout."""
+    """A cell's result without any rollout; no two of its rates are alike."""
     success = np.ones((100, 5), bool) if success is None else success
     cell = Cell(zoo="distilled", source="replay", task=task, seed=seed, noise=noise)
     paper = {
-        "qualified_rate": rates.get("qualified", 1.0),
-        "top_5": rates.get("top_5", 1.0),
-        "top_10": rates.get("top_10", 1.0),
-        "best": 1.0,
-        "mean_success": 1.0,
+        "qualified_rate": rates.get("qualified", 0.95),
+        "top_5": rates.get("top_5", 0.98),
+        "top_10": rates.get("top_10", 0.97),
+        "best": 0.99,
+        "mean_success": 0.96,
         "success": success.astype(int).tolist(),
     }
     return vars(replace(cell)) | {
         "paper": paper,
-        "held_out": {"first_sample": {"mean": 1.0}, "best_of_n": {"mean": 1.0}},
+        "held_out": {"first_sample": {"mean": 0.93}, "best_of_n": {"mean": 0.94}},
         "seen": seen,
         "num_policies": len(success),
         "num_rollouts": 500,
         "generator_sha256": "0" * 64,
         "provenance": {"git_commit": "c" * 40},
     }
+
+
+def test_each_rate_stands_under_its_own_name():
+    (row,) = table4.summarize([made_cell("reach-v3", 0)])["rows"]
+    names = ("qualified", "top_5", "top_10", "first_sample", "best_of_n")
+    assert [row[name]["mean"] for name in names] == [0.95, 0.98, 0.97, 0.93, 0.94]
+    (point,) = figure7.summarize([made_cell("reach-v3", 0, seen=False)])["points"]
+    names = ("qualified", "best", "top_5", "mean")
+    assert [point[name]["mean"] for name in names] == [0.95, 0.99, 0.98, 0.96]
+
+
+def test_a_cell_generates_by_its_seed_from_its_own_prompts(tiny_zoo, tmp_path):
+    prompts = tiny_zoo.load_task(TASKS[0])[0].demonstrations[:3]
+    cells = [
+        Cell(zoo="distilled", source="replay", task=TASKS[0], seed=seed, noise=noise)
+        for seed in (0, 1)
+        for noise in (0.0, 0.3)
+    ]
+    asked = {}
+
+    class Spy:
+        fingerprint, config = None, SimpleNamespace(tasks=TASKS[:1])
+
+        def generate(self, prompts, seed):
+            asked.setdefault(seed, []).append(prompts)
+            return PolicyBatch(torch.zeros(3, tiny_zoo.spec.num_parameters), tiny_zoo.spec)
+
+    with open_pool(1) as pool:
+        fill_cells(
+            pool,
+            find_suite(tiny_zoo.suite),
+            cells,
+            lambda *_: Spy(),
+            lambda *_: prompts,
+            tmp_path,
+            CONFIG,
+        )
+    assert sorted(asked) == [0, 1]
+    for given in asked.values():
+        errors = [np.abs(each[0].actions - prompts[0].actions).max() for each in given]
+        assert sorted(error > 0 for error in errors) == [False, True]
+    found = {(cell["seed"], cell["noise"]): cell for cell in read_cells(tmp_path, cells)}
+    assert len(found) == 4
+    for (seed, _), cell in found.items():
+        protocol = CONFIG.protocol(seed)
+        assert cell["paper"]["layouts"] == list(protocol.paper_range)
+        assert cell["protocol"]["best_of"] == CONFIG.best_of
 
 
 def test_training_seeds_play_different_layouts(fill, tmp_path):

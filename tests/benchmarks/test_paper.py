@@ -1,4 +1,4 @@
-"""`benchmark paper` from end to end on a small suite: both zoos, all experiments, and resuming."""
+"""The paper's experiments from end to end on a small suite: both zoos, shared cells, resuming."""
 
 import json
 from dataclasses import replace
@@ -40,58 +40,71 @@ def command(files, monkeypatch):
     monkeypatch.setitem(training.PRESETS, "paper", SHORT)
     return [
         "--zoo", files / "zoo", "--sac-zoo", files / "sac", "--replay", files / "replay",
-        "--runs", files / "runs", "--out", files / "out", "--pictures", files / "pictures",
-        "--tasks", *TASKS, "--preset", "smoke", "--seeds", "1", "--num-prompts", "2",
+        "--runs", files / "runs", "--tasks", *TASKS, "--preset", "smoke", "--seeds", "1",
+        "--num-prompts", "2", "--note", "A small one.",
     ]  # fmt: skip
 
 
-def run(*arguments):
-    return main([*map(str, arguments)])
+def run(name, command, out, *options):
+    assert main([name, *map(str, [*command, "--out", out, *options])]) == 0
+    return json.loads(out.read_text())
 
 
-def test_all_experiments_in_one_go_and_again_from_their_cells(files, command, capsys):
-    assert run("paper", *command, "--sources", "expert", "replay") == 0
-    results = {path.stem: json.loads(path.read_text()) for path in (files / "out").iterdir()}
-    assert sorted(results) == ["alignment", "figure5", "figure7", "table4"]
-    assert {(row["zoo"], row["source"], row["task"]) for row in results["table4"]["rows"]} == {
+def test_the_experiments_share_training_runs_and_cells(files, command, tmp_path):
+    table = run("table4", command, tmp_path / "table4.json", "--sources", "expert", "replay")
+    assert {(row["zoo"], row["source"], row["task"]) for row in table["rows"]} == {
         (zoo, source, task)
         for zoo, source in (("distilled", "expert"), ("distilled", "replay"), ("sac", "replay"))
         for task in TASKS
     }
-    assert {mean["zoo"] for mean in results["alignment"]["means"]} == {"sac", "sac-aligned"}
-    assert all(point["zoo"] == "distilled" for point in results["figure7"]["points"])
-    assert sorted(path.name for path in (files / "pictures").iterdir()) == [
-        "figure5.png",
-        "figure7.png",
-    ]
-    cells = {path: path.stat().st_mtime_ns for path in (files / "runs" / "cells").iterdir()}
-    # 2 sources + SAC on two tasks, three noises on the unseen one, the aligned zoo on the seen.
-    assert len(cells) == 3 * 2 + 3 + 1
-    capsys.readouterr()
-    assert run("figure7", *command) == 0
-    assert cells == {path: path.stat().st_mtime_ns for path in cells}
+    folder = files / "runs" / "cells"
+    cells = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    # 2 sources + SAC on two tasks.
+    assert len(cells) == 3 * 2
+    picture = tmp_path / "figure5.png"
+    run("figure5", command, tmp_path / "figure5.json", "--figure", picture)
+    assert picture.stat().st_size > 10_000
+    # Figure 5 reads what Table 4 has filled.
+    assert cells == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    picture = tmp_path / "figure7.png"
+    noisy = run("figure7", command, tmp_path / "figure7.json", "--figure", picture)
+    assert all(point["zoo"] == "distilled" for point in noisy["points"])
+    assert picture.stat().st_size > 10_000
+    aligned = run("alignment", command, tmp_path / "alignment.json")
+    assert {mean["zoo"] for mean in aligned["means"]} == {"sac", "sac-aligned"}
+    # Three noises on the unseen task, the aligned zoo on the seen one.
+    assert len(list(folder.iterdir())) == 3 * 2 + 3 + 1
 
 
-def test_a_row_of_the_papers_preset_on_a_share_of_its_schedule(files, command, tmp_path):
+def test_a_row_of_the_papers_preset_on_a_share_of_its_schedule(command, tmp_path):
     # A second training seed for the others, none for it.
-    options = ("--seeds", "2", "--sources", "replay", "--out", tmp_path, "--paper-schedule", "0.5")
-    assert run("table4", *command, *options) == 0
-    table = json.loads((tmp_path / "table4.json").read_text())
-    assert table["paper_schedule"] == 0.5
+    options = ("--seeds", "2", "--sources", "replay", "--paper-schedule", "0.5")
+    table = run("table4", command, tmp_path / "table4.json", *options)
     seeds = {mean["zoo"]: mean["num_seeds"] for mean in table["means"]}
     assert seeds == {"distilled": 2, "distilled-paper": 1, "sac": 2}
+    assert table["note"] == "A small one."
+    settings = table["settings"]
+    assert settings["options"]["paper_schedule"] == 0.5
+    assert settings["cells"]["num_prompts"] == 2
+    # What each kind of generator was trained with, as it was resolved.
+    steps = {zoo: each["behavior"]["num_steps"] for zoo, each in settings["training"].items()}
+    assert steps == {"distilled": 20, "distilled-paper": 10, "sac": 20}
+    shares = {
+        zoo: each["diffusion"]["demonstration_share"] for zoo, each in settings["training"].items()
+    }
+    assert shares["sac"] == 0.0 < shares["distilled"]
 
 
-def test_what_is_missing_is_said_in_one_line(files, command, tmp_path, capsys):
-    assert run("table4", *command, "--sources", "zoo") == 2
-    assert f"no zoo holds policies of {TASKS[1]}" in capsys.readouterr().err
+def test_what_is_missing_is_said_in_one_line(command, tmp_path, capsys):
+    def fail(name, *options):
+        assert main([name, *map(str, [*command, *options])]) == 2
+        return capsys.readouterr().err
+
+    assert f"no zoo holds policies of {TASKS[1]}" in fail("table4", "--sources", "zoo")
     missing = ["--replay", tmp_path, "--runs", tmp_path / "runs", "--sources", "replay"]
-    assert run("table4", *command, *missing) == 2
-    error = capsys.readouterr().err
-    assert "no replay prompts here" in error
-    assert run("table4", *command, "--seeds", "0") == 2
-    assert "--seeds 0: must be 1 or more" in capsys.readouterr().err
-    assert run("table4", *command, "--paper-schedule", "0") == 2
-    assert "--paper-schedule 0.0: must be in (0, 1]" in capsys.readouterr().err
-    assert run("alignment", *command, "--sac-zoo", "None") == 2
-    assert "give --sac-zoo as well" in capsys.readouterr().err
+    assert "no replay prompts here" in fail("table4", *missing)
+    assert "--seeds 0: must be 1 or more" in fail("table4", "--seeds", "0")
+    error = fail("table4", "--paper-schedule", "0")
+    assert "--paper-schedule 0.0: must be in (0, 1]" in error
+    assert "give --sac-zoo as well" in fail("alignment", "--sac-zoo", "None")
+    assert "none is unseen" in fail("figure7", "--tasks", TASKS[0])

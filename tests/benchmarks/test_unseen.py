@@ -1,27 +1,38 @@
-"""Unseen tasks on a small suite: cells, resuming, layouts, the summary, its picture and page."""
+"""Unseen tasks on a small suite: cells, resuming, layouts, the picture, the page, the command."""
 
-import importlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from benchmarks.__main__ import main
-from benchmarks.experiments import unseen as recipe
-from benchmarks.experiments.figures_unseen import draw_unseen
-from benchmarks.experiments.unseen import Cell, UnseenConfig, plan_cells, run_unseen
+from benchmarks.experiments import unseen_cells as recipe
+from benchmarks.experiments.unseen import read_unseen, resolve_settings
+from benchmarks.experiments.unseen_cells import Cell, UnseenConfig, plan_cells, run_unseen
 from benchmarks.experiments.unseen_methods import CORE, RIVALS, MethodConfig
+from benchmarks.experiments.unseen_page import (
+    draw_unseen,
+    summarize_shipped,
+    write_shipped,
+    write_unseen,
+)
 from benchmarks.experiments.unseen_summary import summarize_unseen
+from benchmarks.pages.tables import rate, share
 from benchmarks.prompts import record_expert_prompts
+from benchmarks.results import read_optional
 from PIL import Image
+from tests.benchmarks.toy import SPEC, ToySuite, number_policies, solved
 from tests.tiny_zoo import TASKS, TINY
 
+from benchmarks import sealed
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import write_figure
-from makeanagent.evaluation.metrics import stratified_bootstrap
+from makeanagent.evaluation.metrics import hierarchical_bootstrap
+from makeanagent.evaluation.protocols import ProtocolConfig
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.methods.cloning import CloningConfig
@@ -32,7 +43,9 @@ from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.models.predictor import PredictorConfig
 from makeanagent.parallel import open_pool
+from makeanagent.policies.batch import PolicyBatch
 from makeanagent.suites import find_suite, layouts
+from makeanagent.training.presets import PRESETS
 from makeanagent.trajectories import PromptWindow
 from makeanagent.zoo.store import Zoo
 
@@ -141,25 +154,44 @@ def test_layouts_serve_one_purpose_and_one_seed(folder):
         assert set(where.flat) <= set(layouts.SCORING)
         played[cell["seed"]] |= set(where.flat)
         if cell["method"] == "selected":
-            assert set(cell["selection_layouts"]) <= set(layouts.SELECTION)
-            assert not set(cell["selection_layouts"]) & set(where.flat)
+            assert set(np.ravel(cell["selection_layouts"])) <= set(layouts.SELECTION)
             assert where.shape == (2, 50)
-            assert np.array(cell["selection_success"]).shape == (6, 5)
+            assert np.shape(cell["selection_layouts"]) == (6, 5)
+            assert np.shape(cell["selection_success"]) == (6, 5)
     assert not played[0] & played[1]
 
 
-def test_ten_policies_play_all_fifty_layouts(zoo, generators, tmp_path):
-    config = replace(CONFIG, parts=("core",), num_prompts=10, layouts_per_policy=5)
+def play(cell, num_policies, config=CONFIG):
     with open_pool(1) as pool:
-        result = recipe._play(
-            pool,
-            find_suite(zoo.suite),
-            Cell("core", "guided", TASKS[0], 1),
-            np.zeros((10, zoo.spec.num_parameters), np.float32),
-            zoo.spec,
-            config,
-        )
-    assert len(set(np.array(result["layouts"]).flat)) == 50
+        policies = PolicyBatch(torch.from_numpy(number_policies(num_policies)), SPEC)
+        return recipe._play(pool, ToySuite(), cell, policies, config)
+
+
+@pytest.mark.parametrize("sealed_layouts", [False, True])
+def test_what_is_chosen_by_rollouts_is_chosen_on_other_layouts(sealed_layouts):
+    config = replace(CONFIG, num_chosen=5)
+    result = play(Cell("core", "selected", "a", 2, sealed=sealed_layouts), 40, config)
+    protocol = ProtocolConfig(layout_seed=2, score_on="sealed" if sealed_layouts else "scoring")
+    tried = solved(range(40), protocol.selection_range)
+    assert result["selection_success"] == tried
+    assert result["selection_layouts"] == [list(protocol.selection_range)] * 40
+    best = sorted(range(40), key=lambda number: -sum(tried[number]))[:5]
+    assert result["chosen_policies"] == best
+    # Neither the first five, nor what the scoring layouts would have chosen.
+    scores = solved(range(40), protocol.held_out_range)
+    flattered = sorted(range(40), key=lambda number: -sum(scores[number]))[:5]
+    assert set(best) != set(range(5)) and set(best) != set(flattered)
+    assert result["success"] == solved(best, protocol.held_out_range)
+    assert result["layouts"] == [list(protocol.held_out_range)] * 5
+
+
+@pytest.mark.parametrize("method", ["guided", "cloning", "retrieval"])
+def test_ten_policies_play_all_fifty_layouts_once(method):
+    config = replace(CONFIG, layouts_per_policy=5)
+    result = play(Cell("core", method, "a", 1), 10, config)
+    where = np.array(result["layouts"])
+    assert sorted(where.flat) == list(ProtocolConfig(layout_seed=1).held_out_range)
+    assert result["success"] == solved(range(10), where)
 
 
 def test_seeds_have_different_prompts(zoo):
@@ -175,6 +207,48 @@ def test_seeds_have_different_prompts(zoo):
     # The first prompts are the same, however many are recorded.
     for short, long in zip(first, more, strict=False):
         assert np.array_equal(short.actions, long.actions)
+
+
+def test_prompts_follow_the_training_seed_and_the_noise_of_the_curve(zoo, generators, monkeypatch):
+    asked = []
+
+    def record(pool, suite, task, count, window, noise_scales, offset):
+        asked.append((task, count, noise_scales, offset))
+        return list(range(count))
+
+    monkeypatch.setattr(recipe, "record_expert_prompts", record)
+    for seed in (0, 1):
+        prompts = recipe._Prompts(None, None, generators[seed](), seed, CONFIG)
+        prompts.gather(Cell("core", "guided", "a", seed))
+        prompts.gather(Cell("curves", "guided", "a", seed, "noise", 0.4))
+        prompts.gather(Cell("curves", "guided", "a", seed, "demonstrations", 2))
+    turns = (0.0, 0.1, 0.2, 0.3)
+    assert asked == [
+        (task, count, noise, 500 * seed)
+        for seed in (0, 1)
+        for task, count, noise in (("a", 3, turns), ("a", 3, (0.4,)), ("a", 6, turns))
+    ]
+
+
+def test_policies_are_made_by_the_cells_seed(generators, monkeypatch):
+    seeds = []
+    monkeypatch.setitem(CORE, "guided", lambda *arguments: seeds.append(arguments[2]))
+    for part in ("core", "curves"):
+        cell = Cell(part, "guided", "a", 7)
+        recipe._make_policies(cell, generators[0](), [], {}, CONFIG)
+    rival = SimpleNamespace(generate=lambda prompts, seed: seeds.append((prompts, seed)))
+    cell = Cell("rivals", "gaussian", "a", 8)
+    recipe._make_policies(
+        cell, generators[0](), [["x"], ["y"]], {"gaussian": lambda: rival}, CONFIG
+    )
+    assert seeds == [7, 7, (["x", "y"], 8)]
+
+
+def test_rivals_know_what_the_generator_was_trained_on(zoo, generators):
+    bank = recipe._load_bank(zoo, generators[0](), CONFIG)
+    (shard,) = zoo.load_task(TASKS[0])
+    trained_on = shard.parameters[shard.run != shard.run.max()]
+    assert np.array_equal(np.sort(bank.parameters.numpy(), axis=0), np.sort(trained_on, axis=0))
 
 
 def test_demonstrations_of_a_group_differ_in_noise(zoo, generators):
@@ -240,18 +314,24 @@ def test_the_summary_is_what_the_cells_say(folder, summary):
         if not cells:
             assert mean["mean"] is None and mean["not_made"]
             continue
-        rates = np.concatenate([np.mean(cell["success"], axis=1) for cell in cells])
+        rates = np.array([[np.mean(cell["success"], axis=1)] for cell in cells])
         assert mean["num_tasks"] == 1
         assert mean["mean"] == mean["lowest"] == pytest.approx(rates.mean())
-        interval = stratified_bootstrap(rates[None], lambda sample: float(sample.mean()))
+        interval = hierarchical_bootstrap(rates, lambda sample: float(sample.mean()))
         assert mean["interval_95"] == pytest.approx(interval)
         assert mean["seeds"] == {
             str(cell["seed"]): pytest.approx(np.mean(cell["success"])) for cell in cells
         }
+        chosen = mean["method"] == "selected"
+        effort = (mean["num_demonstrations"], mean["num_rollouts"])
+        assert effort == ((3, 6 * 5) if chosen else (1, 0))
         (row,) = (row for row in summary["tasks"] if row["seen"] == mean["seen"])
         found = row["methods"][mean["method"]]
         assert found["mean"] == pytest.approx(rates.mean())
         assert found["num_rollouts"] == sum(np.size(cell["success"]) for cell in cells)
+        assert found["interval_95"][0] <= interval[0] <= interval[1] <= found["interval_95"][1]
+        # Even where all ended alike.
+        assert found["interval_95"][0] < found["interval_95"][1]
     assert {mean["seen"] for mean in summary["means"] if mean["method"] == "selected"} == {False}
     (best,) = (mean for mean in summary["means"] if mean["method"] == "selected_best")
     cells = load(folder, method="selected")
@@ -260,19 +340,16 @@ def test_the_summary_is_what_the_cells_say(folder, summary):
     assert isinstance(summary["guidance_milliseconds"], float)
 
 
-def test_wins_and_curves_are_counted_from_cells(folder, generators, tmp_path):
+def test_curves_are_counted_from_cells(folder, generators, tmp_path):
     for path in folder.iterdir():
         cell = json.loads(path.read_text())
         if cell["success"] is not None:
-            won = cell["method"] == "guided" or cell["curve"] is not None
+            won = cell["curve"] is not None
             cell["success"] = np.full(np.shape(cell["success"]), int(won)).tolist()
         if cell["curve"] == "noise" and cell["value"] == 0.3:
             cell |= {"success": None, "reason": "the expert failed"}
         (tmp_path / path.name).write_text(json.dumps(cell))
     result = summarize_unseen(tmp_path, TASKS, generators, CONFIG)
-    assert result["guided_against_cloning"] == [
-        {"seen": seen, "num_tasks": 1, "better": 1, "worse": 0} for seen in (True, False)
-    ]
     points = {(p["curve"], p["value"], p["method"]): p for p in result["curves"]}
     assert points["demonstrations", 2, "cloning"]["mean"] == 1
     assert points["demonstrations", 2, "cloning"]["interval_95"] == [1, 1]
@@ -295,36 +372,51 @@ def test_the_picture_shows_both_curves(summary, tmp_path):
     assert Image.open(path).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)
 
 
-@pytest.fixture
-def page(monkeypatch):
-    return importlib.import_module("benchmarks.pages.unseen")
+def as_file(summary):
+    """The summary as the command would have written it, with a provenance that names Meta-World."""
+    options = {"seeds": 2, "rival_seeds": 1, "num_prompts": 10, "parts": ["core", "rivals"]}
+    settings = resolve_settings(**options, sealed=False, preset="fast")
+    provenance = read_optional("unseen")["provenance"]
+    return summary | {"settings": settings, "note": "A note.", "provenance": provenance}
 
 
-def test_the_page_has_the_figures(summary, page):
-    zoo = page.read_optional("zoo_generators")
-    assert page.write_unseen(None, zoo) == page.write_novelty(None) == ""
-    # The example suite has no version of Meta-World to tell.
-    summary = summary | {"provenance": page.read_optional("unseen")["provenance"]}
-    text = page.write_unseen(summary, zoo)
+def test_the_page_has_the_figures(summary):
+    zoo, whole = read_optional("zoo_generators"), read_optional("zoo_training")
+    text = write_unseen(as_file(summary), zoo, whole, resolve_settings)
     (guided,) = (m for m in summary["means"] if m["method"] == "guided" and not m["seen"])
-    assert page.rate(guided) in text
+    assert rate(guided) in text
     assert "images/unseen.png" in text
-    assert "| average of the 16 nearest zoo policies | 0/0 | – | – | – | – |" in text
+    assert "| average of the 16 nearest zoo policies | – | 0/0 | – | – | – | – |" in text
+    assert "| guided, top 5 of 100 by rollouts on other layouts | 3, 30 |" in text
+    assert "push-wall" in text and "A note." in text
+    assert "Measured with other settings" not in text and "sealed" not in text
+    use = {"sealed": {"uses_before": 2}}
+    text = write_unseen(as_file(summary) | use, zoo, whole, resolve_settings)
+    assert "sealed layouts, which had been used 2 times before" in text
 
 
-def test_the_page_of_the_bundled_generator(page, folder, generators):
-    result = summarize_unseen(folder, TASKS, generators[:1], CONFIG)
-    result |= {"provenance": page.read_optional("unseen")["provenance"]}
-    assert page.write_shipped(None) == page.summarize_shipped(None) == ""
-    lines = page.write_shipped(result).splitlines()
+def test_seen_tasks_measured_apart_stand_beside_the_unseen_ones():
+    unseen, known, both = read_optional("unseen"), read_optional("known"), read_unseen()
+    for part in ("means", "against_rival"):
+        assert [each for each in both[part] if each["seen"]] == [
+            each for each in known[part] if each["seen"]
+        ]
+        assert [each for each in both[part] if not each["seen"]] == [
+            each for each in unseen[part] if not each["seen"]
+        ]
+
+
+def test_the_page_of_the_bundled_generator(folder, generators):
+    result = as_file(summarize_unseen(folder, TASKS, generators[:1], CONFIG))
+    lines = write_shipped(result, resolve_settings).splitlines()
     order = sorted(result["tasks"], key=lambda row: not row["seen"])
     names = [row["task"].removesuffix("-v3") for row in order]
     found = [line for line in lines if line.startswith("| ")][2:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in found] == names
     for row, line in zip(order, found, strict=True):
-        assert f"| {page.rate(row['methods']['guided'])} |" in line
+        assert f"| {rate(row['methods']['guided'])} |" in line
     (guided,) = (m for m in result["means"] if m["method"] == "guided" and not m["seen"])
-    assert f"generated, guided {page.share(guided['mean'])};" in page.summarize_shipped(result)
+    assert f"generated, guided {share(guided['mean'])};" in summarize_shipped(result)
 
 
 def test_the_command(zoo, tmp_path, capsys, monkeypatch):
@@ -335,7 +427,7 @@ def test_the_command(zoo, tmp_path, capsys, monkeypatch):
         trained.append((folder.name, config.seed, tasks))
         return tmp_path / "generator"
 
-    monkeypatch.setattr("makeanagent.cli.train.train_all", train)
+    monkeypatch.setattr("benchmarks.experiments.unseen.train_all", train)
     suite = type(find_suite(zoo.suite))
     monkeypatch.setattr(suite, "groups", {"unseen": TASKS[1:]}, raising=False)
     out, figure = tmp_path / "unseen.json", tmp_path / "unseen.png"
@@ -349,6 +441,8 @@ def test_the_command(zoo, tmp_path, capsys, monkeypatch):
     assert trained == [("seed-0", 0, TASKS[:1])]
     result = json.loads(out.read_text())
     assert {mean["part"] for mean in result["means"]} == {"rivals"}
+    # Trained by the command: the settings are those that it asked for.
+    assert result["settings"]["training"]["behavior"] == asdict(PRESETS["smoke"].behavior)
     # Seen tasks have no curves, and nothing to draw.
     assert result["curves"] == [] and not figure.exists()
 
@@ -369,8 +463,55 @@ def test_the_command_measures_a_generator_that_is_there(zoo, tmp_path, capsys):
     sha = MakeAnAgent.from_pretrained(folder).fingerprint
     assert result["generators_sha256"] == {"0": sha}
     assert {mean["part"] for mean in result["means"]} == {"core"}
+    # This generator does not tell how it was trained.
+    assert result["settings"]["training"] is None
 
 
 def test_prompts_of_seeds_must_not_meet():
     with pytest.raises(InputError, match="num_prompts 51: must be 1 to 50"):
         UnseenConfig(num_prompts=51)
+
+
+@pytest.fixture
+def play_sealed(zoo, generators, tmp_path):
+    """Runs one task's core cells, sealed or not, and gives the log's lines."""
+    log = tmp_path / "log.jsonl"
+
+    def run(*, sealed_layouts, name="cells", config=CONFIG, num_seeds=2):
+        config = replace(config, parts=("core",), sealed=sealed_layouts)
+        with open_pool(1) as pool:
+            suite, loads = find_suite(zoo.suite), generators[:num_seeds]
+            run_unseen(pool, suite, TASKS[:1], loads, zoo, tmp_path / name, config, log=log)
+        return sealed.read_log(log)
+
+    return run
+
+
+def test_nothing_plays_sealed_layouts_unasked(play_sealed, tmp_path):
+    assert play_sealed(sealed_layouts=False) == []
+    for cell in load(tmp_path / "cells"):
+        if cell["success"] is not None:
+            assert not set(np.ravel(cell["layouts"])) & set(layouts.SEALED)
+
+
+def test_each_run_on_sealed_layouts_is_logged_once(play_sealed, generators, tmp_path):
+    (first,) = play_sealed(sealed_layouts=True)
+    assert first["uses_before"] == 0
+    assert first["layouts"] == [[60_250, 60_300], [60_750, 60_800]]
+    assert first["generators_sha256"] == {"0": None, "1": None}
+    cells = [cell for cell in load(tmp_path / "cells") if "task" in cell]
+    played = {int(n) for cell in cells if cell["success"] for n in np.ravel(cell["layouts"])}
+    assert played and played <= set(layouts.SEALED)
+    # One that goes on, from the end or from the middle, is the same run.
+    assert play_sealed(sealed_layouts=True) == [first]
+    next((tmp_path / "cells").glob("guided-*")).unlink()
+    assert play_sealed(sealed_layouts=True) == [first]
+    # The summary says which one.
+    config = replace(CONFIG, parts=("core",), sealed=True)
+    assert summarize_unseen(tmp_path / "cells", TASKS[:1], generators, config)["sealed"] == first
+    # From the beginning, or with other settings, it is another, after the first.
+    assert [line["uses_before"] for line in play_sealed(sealed_layouts=True, name="b")] == [0, 1]
+    methods = replace(CONFIG.methods, cloning=CloningConfig(num_steps=6))
+    other = replace(CONFIG, methods=methods)
+    lines = play_sealed(sealed_layouts=True, config=other)
+    assert [line["uses_before"] for line in lines] == [0, 1, 2]

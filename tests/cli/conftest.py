@@ -1,13 +1,10 @@
 """A quick task, a demonstration of it, and an untrained generator for it."""
 
-from pathlib import Path
-
 import pytest
+from tests import tiny_generator
+from tests.tiny_generator import ENV
 
 from makeanagent.cli import main
-
-SUITE = f"{Path(__file__).parents[2]}/examples/reacher_suite.py"
-ENV = f"{SUITE}/Reacher-v5"
 
 
 @pytest.fixture(scope="session")
@@ -24,23 +21,7 @@ def demonstration(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def generator(tmp_path_factory):
-    from makeanagent.generator import MakeAnAgent
-    from makeanagent.generator_config import GeneratorConfig
-    from makeanagent.models.autoencoder import AutoencoderConfig
-    from makeanagent.models.behavior import BehaviorConfig
-    from makeanagent.models.denoisers import DenoiserConfig
-    from makeanagent.policies import PolicySpec
-
-    config = GeneratorConfig(
-        spec=PolicySpec(observation_dim=10, action_dim=2, hidden=(8, 8)),
-        autoencoder=AutoencoderConfig(latent_dim=4),
-        behavior=BehaviorConfig(hidden_dim=8, embedding_dim=4),
-        denoiser=DenoiserConfig(widths=(8,), time_dim=8),
-        suite=SUITE,
-    )
-    folder = tmp_path_factory.mktemp("generator") / "untrained"
-    MakeAnAgent(config).save_pretrained(folder)
-    return folder
+    return tiny_generator.save(tmp_path_factory.mktemp("generator") / "untrained")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from makeanagent.cli import demo
+from makeanagent import demo
+from makeanagent.errors import InputError
 from makeanagent.policies.folder import load_policies
 from makeanagent.suites import layouts
 from makeanagent.suites.metaworld import SEEN_TASKS, UNSEEN_TASKS
@@ -15,7 +16,10 @@ from makeanagent.trajectories import Trajectory, make_prompt
 @pytest.fixture
 def arguments(monkeypatch, generator, demonstration, tmp_path):
     # Pictures of the scene take seconds, and need what not every machine has.
-    monkeypatch.setattr(demo, "_film", lambda *_: (None, "no film: not in tests"))
+    def refuse(*_):
+        raise InputError("no film: not in tests")
+
+    monkeypatch.setattr(demo, "film_episode", refuse)
     out = tmp_path / "demo"
     return (
         "demo", "--prompt", demonstration, "--generator", generator, "--out", out,
@@ -98,7 +102,7 @@ def test_a_prompt_that_names_no_task(fails, demonstration, generator, tmp_path):
 
 @pytest.mark.parametrize("task", SEEN_TASKS + UNSEEN_TASKS)
 def test_bundled_demonstrations(task):
-    path = demo._PROMPTS / f"{task}.npz"
+    path = demo.PROMPTS / f"{task}.npz"
     assert path.stat().st_size < 16_000
     trajectory = Trajectory.load(path)
     assert trajectory.env_id == f"metaworld/{task}"
@@ -110,5 +114,5 @@ def test_bundled_demonstrations_come_from_layouts_for_prompts():
     from makeanagent.suites.metaworld import MetaWorldSuite
 
     first = MetaWorldSuite().make("reach-v3").reset(layouts.PROMPTS[0])
-    demonstrated = Trajectory.load(demo._PROMPTS / "reach-v3.npz").observations[0]
+    demonstrated = Trajectory.load(demo.PROMPTS / "reach-v3.npz").observations[0]
     np.testing.assert_allclose(demonstrated, first, atol=1e-6)

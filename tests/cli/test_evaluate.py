@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from makeanagent.artifacts import hash_file
+from makeanagent.policies.folder import load_policies, save_policies
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,22 @@ def test_result_beside_the_folder(run, env, policies):
     assert "git_commit" in result["provenance"]
     for text in ("qualified", "no selection", "best of 2, chosen on 5 others", "95% interval"):
         assert text in out
+
+
+def test_of_several_prompts_only_first_samples_are_scored_without_selection(
+    run, env, policies, tmp_path
+):
+    parameters, spec, _ = load_policies(policies)
+    folder = tmp_path / "by-turns"
+    save_policies(folder, np.tile(parameters, (2, 1)), spec, {"prompt_of_policy": [0, 1, 0, 1]})
+    out = tmp_path / "out.json"
+    run(
+        "evaluate", folder, "--env", env, "--workers", 1, "--layouts-per-policy", 3, "--out", out,
+    )  # fmt: skip
+    held_out = json.loads(out.read_text())["held_out"]
+    assert held_out["first_sample_policies"] == [0, 1]
+    assert np.shape(held_out["first_sample_success"]) == (2, 3)
+    assert len(held_out["selection_success"]) == 4
 
 
 def test_nothing_is_overwritten(fails, env, policies, tmp_path):

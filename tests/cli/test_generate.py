@@ -77,6 +77,14 @@ def test_bad_options(fails, generator, demonstration, tmp_path, options, match):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_device_that_is_not_there(fails, generator, demonstration, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    fails(
+        "finds no CUDA device", "generate", "--prompt", demonstration, "--generator", generator,
+        "--out", tmp_path / "policies", "--device", "cuda",
+    )  # fmt: skip
+
+
 def test_demonstrations_that_do_not_fit(fails, generator, demonstration, tmp_path):
     good = Trajectory.load(demonstration)
     wide = Trajectory(

@@ -17,7 +17,7 @@ from makeanagent.trajectories.demonstrations import read_demonstrations
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
-    from tests.cli.conftest import ENV
+    from tests.tiny_generator import ENV
 
     from makeanagent.cli import main
 
@@ -66,6 +66,22 @@ def test_keep_saves_the_policies_that_are_likeliest_to_succeed(
     np.testing.assert_allclose(parameters, policies.parameters[best], atol=1e-5)
     np.testing.assert_allclose(metadata["predicted_success"], success[best], atol=1e-5)
     assert "best 2 of 6 by rank" in out
+
+
+def test_kept_policies_name_the_demonstrations_that_prompted_them(
+    run, ranking, demonstrations, tmp_path
+):
+    run(
+        "generate", "--prompt", demonstrations, "--generator", ranking, "--num", 16, "--keep", 3,
+        "--out", tmp_path / "best",
+    )  # fmt: skip
+    parameters, _, metadata = load_policies(tmp_path / "best")
+    prompts = read_demonstrations(str(demonstrations))
+    generator = MakeAnAgent.from_pretrained(ranking)
+    policies = generator.generate(prompts, 16, guidance=GuidanceConfig()).parameters.numpy()
+    rows = [int(np.abs(policies - one).max(axis=1).argmin()) for one in parameters]
+    assert rows != [0, 1, 2]
+    assert metadata["prompt_of_policy"] == [row % 8 for row in rows]
 
 
 def test_ranking_needs_a_predictor(fails, generator, demonstration, tmp_path):

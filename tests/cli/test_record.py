@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from makeanagent.suites import find_task, layouts
 from makeanagent.trajectories import Trajectory, make_prompt, read_demonstrations
 
 
@@ -40,6 +41,21 @@ def test_several_go_into_a_folder_each_on_its_own_layout(run, env, tmp_path):
     run("record", "--env", env, "--out", tmp_path / "one.npz", "--layout", 6)
     second = Trajectory.load(tmp_path / "one.npz")
     np.testing.assert_array_equal(second.observations[0], starts[1])
+
+
+def test_layouts_are_those_set_aside_and_each_has_noise_of_its_own(run, env, tmp_path):
+    run("record", "--env", env, "--out", tmp_path / "demos", "--num", 2, "--layout", 5)
+    suite, task = find_task(env)
+    environment, expert = suite.make(task), suite.expert(task)
+    demos = [Trajectory.load(tmp_path / "demos" / f"demo-00{number}.npz") for number in range(2)]
+    for number, demo in enumerate(demos):
+        start = environment.reset(layouts.PROMPTS[5 + number])
+        np.testing.assert_allclose(demo.observations[0], start, atol=1e-6)
+    wanted = np.array([[expert(one) for one in demo.observations[:60]] for demo in demos])
+    noise = np.array([demo.actions[:60] for demo in demos]) - wanted
+    free = (np.abs(wanted) < 0.5).all(axis=0)
+    assert free.sum() > 20, "steps whose noise is not cut off"
+    assert np.abs(noise[0] - noise[1])[free].mean() > 0.05
 
 
 def test_an_episode_too_short_for_a_prompt_says_so(run, tmp_path):

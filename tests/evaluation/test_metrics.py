@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, trim_mean
+from scipy.stats import binomtest
 
 from makeanagent.evaluation.metrics import (
+    hierarchical_bootstrap,
     interquartile_mean,
     qualified_rate,
-    stratified_bootstrap,
     summarize,
     top_k_success,
     wilson_interval,
@@ -65,31 +65,63 @@ def test_interquartile_mean_by_hand():
     assert interquartile_mean([0, 0, 3]) == 1.0
 
 
-@pytest.mark.parametrize("size", [1, 4, 7, 102])
-def test_interquartile_mean_matches_scipy(size):
-    scores = np.random.default_rng(size).random(size)
-    assert interquartile_mean(scores) == pytest.approx(trim_mean(scores, 0.25))
+def test_bootstrap_keeps_tasks_apart():
+    # The tasks differ, their seeds and policies do not: no resample can change the aggregate.
+    scores = np.tile([[[0.0], [0.5], [1.0]]], (2, 1, 6))
+    assert hierarchical_bootstrap(scores, np.mean) == (0.5, 0.5)
 
 
-def test_bootstrap_resamples_within_tasks_only():
-    # The tasks differ, their runs do not: no resample can change the aggregate.
-    scores = np.repeat([[0.0], [0.5], [1.0]], 6, axis=1)
-    assert stratified_bootstrap(scores, np.mean) == (0.5, 0.5)
+def test_bootstrap_of_one_seed_by_hand():
+    # One seed and task, policies 0 and 1: the mean of two draws is 0, 1/2 or 1 with chances 1/4,
+    # 1/2, 1/4. The middle 40% lie at 1/2; the middle 90% reach both ends.
+    assert hierarchical_bootstrap([[[0, 1]]], np.mean, confidence=0.4) == (0.5, 0.5)
+    assert hierarchical_bootstrap([[[0, 1]]], np.mean, confidence=0.9) == (0.0, 1.0)
 
 
-def test_bootstrap_by_hand():
-    # One task with runs 0 and 1: the mean of two draws is 0, 1/2 or 1 with chances 1/4, 1/2, 1/4.
-    # The middle 40% lie at 1/2; the middle 90% reach both ends.
-    assert stratified_bootstrap([[0, 1]], np.mean, confidence=0.4) == (0.5, 0.5)
-    assert stratified_bootstrap([[0, 1]], np.mean, confidence=0.9) == (0.0, 1.0)
+def test_bootstrap_of_seeds_by_hand():
+    # Two seeds whose policies are all alike: the mean of two drawn seeds is 0, 1/2 or 1, likewise,
+    # however many policies and tasks there are. By policies alone it would be 1/2, nearly always.
+    scores = np.repeat([[[0.0]], [[1.0]]], 50, axis=2).repeat(9, axis=1)
+    assert hierarchical_bootstrap(scores, np.mean, confidence=0.4) == (0.5, 0.5)
+    assert hierarchical_bootstrap(scores, np.mean, confidence=0.9) == (0.0, 1.0)
+
+
+def test_bootstrap_draws_policies_within_their_seed_and_task():
+    # Every seed and task holds one 0 and one 1 and is as good as any other: only policies vary.
+    # The sum of 12 draws lies within 12 * (0.5 +- 0.29) with 95%: a binomial of 12 has 3 to 9.
+    scores = np.tile([0.0, 1.0], (2, 3, 1))
+    lower, upper = hierarchical_bootstrap(scores, np.mean)
+    assert (lower, upper) == (pytest.approx(3 / 12), pytest.approx(9 / 12))
+
+
+def test_bootstrap_draws_each_tasks_runs_on_their_own():
+    # Two such tasks: the mean of four draws is 0 or 1 with a chance of 1/16 each, and 1/4 or 3/4
+    # with 1/4 each, so the middle 80% reach from 1/4 to 3/4. Were both tasks to draw the same runs,
+    # they would reach from 0 to 1.
+    assert hierarchical_bootstrap([[[0, 1], [0, 1]]], np.mean, confidence=0.8) == (0.25, 0.75)
 
 
 def test_bootstrap_follows_its_seed():
-    scores = np.random.default_rng(0).random((5, 8))
-    interval = stratified_bootstrap(scores, num_resamples=200)
-    assert interval == stratified_bootstrap(scores, num_resamples=200, seed=0)
-    assert interval != stratified_bootstrap(scores, num_resamples=200, seed=1)
+    scores = np.random.default_rng(0).random((3, 5, 8))
+    interval = hierarchical_bootstrap(scores, num_resamples=200)
+    assert interval == hierarchical_bootstrap(scores, num_resamples=200, seed=0)
+    assert interval != hierarchical_bootstrap(scores, num_resamples=200, seed=1)
     assert interval[0] < interquartile_mean(scores) < interval[1]
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "effect", "lowest"), [(3, 0.0, 0.93), (3, 0.05, 0.84), (10, 0.05, 0.91)]
+)
+def test_bootstrap_covers_the_mean_of_new_seeds(num_seeds, effect, lowest):
+    # Training seeds shift all tasks alike; policies differ by 0.2 and play five layouts.
+    rng, covered, num_trials = np.random.default_rng(0), 0, 150
+    for _ in range(num_trials):
+        rates = 0.5 + effect * rng.standard_normal((num_seeds, 1, 1))
+        rates = np.clip(rates + 0.2 * rng.standard_normal((num_seeds, 9, 10)), 0, 1)
+        scores = rng.binomial(5, rates) / 5
+        lower, upper = hierarchical_bootstrap(scores, np.mean, num_resamples=300)
+        covered += lower <= 0.5 <= upper
+    assert covered / num_trials >= lowest
 
 
 def test_qualified_rate_by_hand():

@@ -10,8 +10,10 @@ from makeanagent.errors import InputError
 from makeanagent.methods.cloning import Cloning, CloningConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.space import Space
 
 SPEC = PolicySpec(observation_dim=5, action_dim=2, hidden=(32, 32))
+SPACE = Space(observation_dim=5, action_dim=2, positions=(0,))
 CONFIG = CloningConfig(num_steps=400, batch_size=32, learning_rate=3e-3)
 
 
@@ -127,9 +129,24 @@ def test_moved_states_teach_what_holds_elsewhere():
     there[:, :2] += 1.0
     config = replace(CONFIG, input_noise=0.05)
     still = Cloning(SPEC, config).generate(shown)
-    moved = Cloning(SPEC, config, positions=(0,), translation=1.0).generate(shown)
+    moved = Cloning(SPEC, config, space=SPACE, translation=1.0).generate(shown)
     # What moves alone says nothing about the action any more, so the mean is what is left.
     assert np.abs(moved[0].act(there)).mean() < 0.7 * np.abs(still[0].act(there)).mean()
+
+
+def test_lengths_follow_the_unit_of_positions():
+    """The same scene in millimetres: noise and moves are as large, and so is what is learnt."""
+    metres = replace(SPACE, positions=(0, 2))
+    millimetres = replace(metres, unit=1000.0)
+    scale = millimetres.scale.astype(np.float32)
+    shown = replace(FIRST, observations=FIRST.observations * scale)
+    plain, scaled = (
+        Cloning(SPEC, replace(CONFIG, num_steps=0, input_noise=0.1), space=space, translation=0.2)
+        for space in (metres, millimetres)
+    )
+    assert scaled._translation == 1000 * plain._translation
+    torch.testing.assert_close(scaled._noise_scale, 1000 * plain._noise_scale)
+    assert shown.observations.max() > 1000
 
 
 def test_weight_decay_shrinks_weights():

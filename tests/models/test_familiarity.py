@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from makeanagent import MakeAnAgent, Trajectory
 from makeanagent.errors import InputError
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.trajectories import PromptWindow, SegmentWindow, make_prompt, stack_prompts
+from makeanagent.trajectories.space import Space
 
 PACKAGE = Path(__file__).parents[2] / "src" / "makeanagent"
 WIDTHS = {"observation_dim": 6, "action_dim": 2}
@@ -70,11 +72,11 @@ def pad(trajectory, observation_dim, action_dim):
     )
 
 
-def build(condition_dim=4, widths=None, **config):
+def build(condition_dim=4, widths=None, window=None, **config):
     return Familiarity(
-        **(widths or WIDTHS),
+        space=Space(**(widths or WIDTHS)),
         condition_dim=condition_dim,
-        window=PromptWindow(),
+        window=window or PromptWindow(),
         config=FamiliarityConfig(**config),
     )
 
@@ -226,7 +228,9 @@ def test_a_single_task_is_judged_by_its_own_prompts():
 @pytest.mark.parametrize("group_steps", [20, 30, 60])
 def test_windows_of_few_groups_have_scores(group_steps):
     window = PromptWindow(group_steps=group_steps)
-    familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
+    familiarity = Familiarity(
+        Space(**WIDTHS), condition_dim=4, window=window, config=FamiliarityConfig()
+    )
     parts = stack_prompts([make_prompt(episode, window) for episode in play(0)])
     behavior, outcome = map(torch.from_numpy, parts)
     familiarity.fit(behavior, outcome, torch.arange(8) % 2, outcome[:, 0, :4])
@@ -244,7 +248,9 @@ def test_segments_lose_their_own_mean():
         actions=np.repeat([1.0, -1.0], 30)[:, None].repeat(2, axis=1),
         success=np.zeros(60),
     )
-    familiarity = Familiarity(**WIDTHS, condition_dim=4, window=window, config=FamiliarityConfig())
+    familiarity = Familiarity(
+        Space(**WIDTHS), condition_dim=4, window=window, config=FamiliarityConfig()
+    )
     behavior = torch.from_numpy(window.read(shown).behavior)[None]
     assert all(part.abs().max() < 1e-5 for part in familiarity._pair_moves(behavior))
 
@@ -314,3 +320,19 @@ def test_meta_world_is_known_from_one_prompt_of_each_task(tiny_zoo):
     assert share([shuffle(item, "actions") for item in bundled()]) > 0.9
     assert share([shuffle(item, "observations") for item in bundled()]) > 0.9
     assert share([pad(item, 39, 4) for item in sum(reacher(tiny_zoo), [])]) > 0.9
+
+
+def test_scores_do_not_ask_in_which_unit_positions_are():
+    """Metres or millimetres: the same episodes are as familiar."""
+    episodes = sum([play(task, count=2) for task in range(6)], [])
+    task = torch.arange(6).repeat_interleave(2)
+    found = []
+    for unit in (1.0, 1000.0):
+        space = {"positions": (0, 3), "unit": unit}
+        scaled = [replace(each, observations=unit * each.observations) for each in episodes]
+        behavior, outcome, condition = prompts_of(scaled)
+        familiarity = build(widths=WIDTHS | space)
+        familiarity.fit(behavior, outcome, task, condition)
+        found.append(familiarity.score(behavior, outcome, condition).reconstruction)
+    torch.testing.assert_close(*found, rtol=1e-2, atol=1e-3)
+    assert found[0].std() > 0.01

@@ -344,3 +344,19 @@ def test_no_policies_give_empty_scores():
     scores = score([], [1, 2])
     assert scores.success.shape == scores.num_steps.shape == (0, 2)
     assert scores.success.dtype == bool
+
+
+def test_requests_get_their_own_scores_though_they_are_played_at_once(policies):
+    requests = [
+        Request(policies, [layout_of(1), layout_of(2)]),
+        Request([], [1, 2, 3]),
+        # More than one job.
+        Request(list(policies)[:2] * 40, [layout_of(5), layout_of(24)]),
+        Request(policies[:2], np.vectorize(layout_of)([[3, 24], [4, 7]])),
+    ]
+    with open_pool(1) as pool:
+        together = score_requests(pool, CounterSuite(), "task", requests)
+        for scores, (actors, layouts) in zip(together, requests, strict=True):
+            alone = score_policies(pool, CounterSuite(), "task", actors, layouts)
+            for name in ("success", "returns", "num_steps", "layouts"):
+                np.testing.assert_array_equal(getattr(scores, name), getattr(alone, name))

@@ -7,7 +7,8 @@ RANGES = {name: value for name, value in vars(layouts).items() if isinstance(val
 
 
 def test_no_two_purposes_share_a_layout():
-    assert {"ZOO", "ZOO_SCORES", "PROMPTS", "VALIDATION", "SELECTION", "SCORING"} <= set(RANGES)
+    purposes = {"ZOO", "ZOO_SCORES", "PROMPTS", "VALIDATION", "SELECTION", "SCORING", "SEALED"}
+    assert purposes <= set(RANGES)
     for (name, one), (other_name, other) in combinations(RANGES.items(), 2):
         assert not set(one) & set(other), f"{name} meets {other_name}"
 

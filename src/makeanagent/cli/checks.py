@@ -1,13 +1,8 @@
 """Options that several verbs take, checked before anything costs time."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from makeanagent.errors import InputError
-
-if TYPE_CHECKING:
-    from makeanagent.policies.spec import PolicySpec
-    from makeanagent.suites import Suite
 
 
 def require_at_least(option: str, value: float, minimum: float) -> None:
@@ -38,19 +33,3 @@ def require_absent(option: str, path: Path) -> None:
     """
     if path.exists():
         raise InputError(f"{option} {path}: exists; give another name")
-
-
-def require_widths(what: object, spec: "PolicySpec", suite: "Suite", task: str) -> None:
-    """Refuse policies that do not fit a task's observations and actions.
-
-    Raises:
-        InputError: they do not.
-    """
-    space = suite.space(task)
-    observation_dim, action_dim = space.observation_dim, space.action_dim
-    if (spec.observation_dim, spec.action_dim) != (observation_dim, action_dim):
-        raise InputError(
-            f"{what}: policies map {spec.observation_dim} numbers to {spec.action_dim}, but"
-            f" {suite.name}/{task} has observations of {observation_dim} and actions of"
-            f" {action_dim}"
-        )

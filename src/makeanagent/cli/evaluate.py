@@ -9,43 +9,39 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Score policies by both protocols: the paper's, and held-out."""
+    """Play policies on new layouts, and score them by two protocols: the paper's and held-out."""
 
     policies: Annotated[Path, tyro.conf.Positional]
-    "Folder that `generate` wrote."
+    "Folder of policies, as `generate` writes it."
     env: str
-    "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
+    "Task to play: metaworld/reach-v3, gymnasium/<id> or <my_suite.py>/<task>."
     out: Path | None = None
-    "JSON file for the result, a new one; by default `<folder>-<task>.json` beside the folder."
+    "JSON file to write, a new one; by default <folder>-<task>.json beside the folder."
     layouts_per_policy: int = 5
-    "How many of the 50 held-out layouts each policy plays."
+    "How many of the 50 held-out layouts each policy plays, 1 to 50."
     workers: int | None = None
-    "Processes; by default one for each processor."
+    "How many processes play; by default one for each processor."
 
     def run(self) -> None:
         """Evaluate, print the table, and write the JSON."""
         import numpy as np
 
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
-        from makeanagent.cli.checks import require_absent, require_widths
+        from makeanagent.cli.checks import require_absent
         from makeanagent.cli.progress import show_progress
-        from makeanagent.errors import InputError
         from makeanagent.evaluation.protocols import (
             ProtocolConfig,
             count_rollouts,
             evaluate_policies,
+            require_widths,
         )
         from makeanagent.evaluation.tables import print_evaluation
         from makeanagent.parallel import open_pool
         from makeanagent.policies.folder import TENSORS_NAME, load_policies
+        from makeanagent.policies.policy import Policy
         from makeanagent.suites import find_task
 
         config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
-        if not 1 <= self.layouts_per_policy <= config.held_out_layouts:
-            raise InputError(
-                f"--layouts-per-policy {self.layouts_per_policy}: must be 1 to"
-                f" {config.held_out_layouts}"
-            )
         parameters, spec, metadata = load_policies(self.policies)
         suite, task = find_task(self.env)
         require_widths(self.policies, spec, suite, task)
@@ -59,11 +55,10 @@ class Evaluate:
         if len(first_samples) == 1:
             # One demonstration: all its samples stand for it, none of them chosen.
             first_samples = np.arange(len(parameters))
+        policies = [Policy(vector, spec) for vector in parameters]
         total = count_rollouts(config, len(parameters), len(first_samples))
         with open_pool(self.workers) as pool, show_progress(f"{task}: rollouts", total) as advance:
-            result = evaluate_policies(
-                pool, suite, task, parameters, spec, config, first_samples, advance
-            )
+            result = evaluate_policies(pool, suite, task, policies, config, first_samples, advance)
         result["policies_sha256"] = hash_file(self.policies / TENSORS_NAME)
         result["provenance"] = describe_provenance()
         print_evaluation(result)

@@ -11,25 +11,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Generate policies from a demonstration."""
+    """Generate policies from one demonstration or several, and save them in a folder."""
 
     prompt: str
-    "Demonstration: an .npz file, a folder of them, a Minari dataset's folder, or minari:<id>."
+    "Demonstration: an .npz file or a folder of them, a Minari dataset's folder, or minari:<id>."
     out: Path
-    "Folder for the policies; empty or new."
+    "Folder to write the policies to; it must be empty or new."
     num: int = 100
-    "Policies in all; with several demonstrations they are prompted by turns."
+    "How many policies to generate in all; several demonstrations prompt them by turns."
     keep: int | None = None
-    "Save only so many, those that are likeliest to succeed; nothing is played for it."
+    "How many to save, those that are likeliest to succeed, without a rollout; by default all."
     together: bool = False
-    "Several demonstrations show one behaviour, and prompt each policy together."
+    "Take all demonstrations as showing one behaviour: together they prompt each policy."
     guidance: bool = True
-    "Pull policies towards the demonstration's own actions; without it, as the paper does."
+    "Pull policies towards the demonstration's own actions; the paper does without."
     generator: str = "metaworld"
-    "Bundled generator, folder, or Hugging Face hub id."
+    "Generator to use: a bundled one, its folder, or a Hugging Face hub id."
     seed: int = 0
-    "Of the diffusion's noise."
+    "Seed of the diffusion's noise: another one gives other policies."
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    "Where to compute; auto takes CUDA where there is a device."
 
     def run(self) -> None:
         """Generate, save, and say how long it took."""

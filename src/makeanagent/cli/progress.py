@@ -1,33 +1,33 @@
 """Progress bars with the time that is left."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 console = Console(stderr=True)
 """Progress and notes go to stderr; results go to stdout."""
 
 
-class _CountColumn(ProgressColumn):
-    """Whole units that are done, of how many; nothing where there is but one."""
-
-    def render(self, task: Task) -> Text:
-        total = round(task.total or 0)
-        if total <= 1:
-            return Text("")
-        done = int(task.completed + 1e-6)
-        return Text(f"{done:>{len(str(total))}}/{total}", style="progress.download")
-
-
 class _RemainingColumn(ProgressColumn):
     """Time left by the mean speed so far, counted down between two reports.
 
-    Rich's own column forgets what is older than half a minute; single steps here may take longer.
+    Rich's own column takes the speed between reports, however long its `speed_estimate_period`: it
+    says nothing before the second one, stands still until the next, and finds two processes far too
+    fast that report together.
     """
 
     def render(self, task: Task) -> Text:
@@ -50,23 +50,55 @@ def show_progress(text: str, total: float, completed: float = 0) -> Iterator[Cal
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        _CountColumn(),
+        TaskProgressColumn(),
+        # A single unit is done by fractions.
+        *([MofNCompleteColumn()] if total > 1 else []),
         TimeElapsedColumn(),
         _RemainingColumn(),
     )
-    begin = monotonic()
+    begin, done = monotonic(), completed
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(text, total=total)
         bar.update(task, completed=completed)
 
         def advance(amount: float = 1, description: str | None = None) -> None:
-            bar.update(task, advance=amount, description=description or text)
-            done = bar.tasks[task].completed
-            if total - done < 1e-6:  # Fractions may sum to just below the whole.
-                bar.update(task, completed=total)
-            elif done > completed:
+            nonlocal done
+            done += amount
+            # Fractions may sum to just below a whole.
+            shown = round(done) if abs(done - round(done)) < 1e-6 else done
+            bar.update(task, completed=shown, description=description or text)
+            if done > completed:
                 now = monotonic()
                 bar.update(task, end=now + (now - begin) * (total - done) / (done - completed))
 
         yield advance
+
+
+@contextmanager
+def show_stages(texts: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
+    """Stages that follow each other: a bar for one of many units, a turning mark for others.
+
+    The context gives a function that takes a stage, how many of its units are done, and how many
+    there are.
+
+    Args:
+        texts: what is being done in each stage.
+    """
+    current, last = "", 0
+    with ExitStack() as shown:
+        advance: Callable[..., None] | None = None
+
+        def show(stage: str, done: int, total: int) -> None:
+            nonlocal current, last, advance
+            if stage != current:
+                shown.close()
+                current, last, advance = stage, 0, None
+                if total > 1:
+                    advance = shown.enter_context(show_progress(texts[stage], total))
+                else:
+                    shown.enter_context(console.status(texts[stage]))
+            if advance is not None and done > last:
+                advance(done - last)
+            last = done
+
+        yield show

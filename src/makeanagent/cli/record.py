@@ -6,20 +6,20 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Record a demonstration of a task's expert, as a prompt for `generate`."""
+    """Let a task's expert act, and keep what it shows as a demonstration for `generate`."""
 
     env: str
-    "Task, as `metaworld/window-close-v3`, `gymnasium/<id>` or `<my_suite.py>/<task>`."
+    "Task to demonstrate: metaworld/reach-v3, gymnasium/<id> or <my_suite.py>/<task>."
     out: Path
-    "The .npz file to write; with --num above 1, a folder for them. Nothing is overwritten."
+    "File to write, .npz; with --num above 1 a folder for such files. Nothing is overwritten."
     num: int = 1
-    "Demonstrations, each on another layout."
+    "How many demonstrations to record, each on another layout."
     layout: int = 0
-    "Number of the first layout among those set aside for prompts."
+    "Layout to begin with, by its number among those set aside for demonstrations."
     noise: float = 0.1
-    "Standard deviation of Gaussian noise on the expert's actions."
+    "Standard deviation of the Gaussian noise that is added to the expert's actions."
     seed: int = 0
-    "Of the noise."
+    "Seed of that noise."
 
     def run(self) -> None:
         """Record, and say what was recorded."""

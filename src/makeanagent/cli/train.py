@@ -15,21 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a generator on a zoo; run it again to go on after a stop."""
+    """Train a generator on a zoo, or its success predictor; run it again to go on after a stop."""
 
     stage: Annotated[
         Literal["autoencoder", "behavior", "diffusion", "all", "predictor"], tyro.conf.Positional
     ]
-    """Which part; diffusion needs the other two. `predictor`, which needs all three, learns which
-    candidates will succeed: it trains small generators without some tasks, and plays."""
+    "Part to train: diffusion needs the two before it, predictor all three; all trains these three."
     zoo: Path
-    "The zoo's folder."
+    "Folder of the zoo to train on, as `zoo build` writes it."
     out: Path
-    "The run's folder: logs, weights of each stage, and `generator/` at the end."
+    "Folder of the run: logs, the weights of each stage, and the generator at the end."
     preset: Literal["fast", "paper", "smoke"] = "fast"
-    "fast: minutes on two cores; paper: tables 1 to 3 as written; smoke: seconds."
+    "Sizes: fast takes minutes on two cores, paper has tables 1 to 3, smoke takes seconds."
     tasks: tuple[str, ...] = ()
-    "Tasks to train on; all of the zoo's by default."
+    "Tasks to train on; by default all of the zoo's."
     condition: Literal["hv", "h", "v"] = "hv"
     "Embeddings that condition the diffusion: both, h alone, or v alone (figure 8)."
     window_steps: int | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import trim_mean  # type: ignore[import-untyped]
 
 Interval = tuple[float, float]
 
@@ -48,12 +49,10 @@ def interquartile_mean(scores: ArrayLike) -> float:
 
     A quarter of their number, rounded down, is left out at each end.
     """
-    ordered = np.sort(np.asarray(scores, float), axis=None)
-    cut = ordered.size // 4
-    return float(ordered[cut : ordered.size - cut].mean())
+    return float(trim_mean(np.asarray(scores, float), 0.25, axis=None))
 
 
-def stratified_bootstrap(
+def hierarchical_bootstrap(
     scores: ArrayLike,
     aggregate: Callable[[np.ndarray], float] = interquartile_mean,
     *,
@@ -61,24 +60,28 @@ def stratified_bootstrap(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of an aggregate over tasks and runs (Agarwal et al., 2021).
+    """Percentile interval of an aggregate over training seeds, tasks and policies.
 
-    Each resample draws the runs of every task with replacement and keeps the tasks, so that the
-    interval speaks of new runs on these tasks, not of new tasks.
+    Each resample draws training seeds with replacement and, within each of them and each task,
+    policies with replacement. Tasks are kept, as in Agarwal et al. (2021): the interval speaks of
+    new seeds and policies on these tasks, not of new tasks. One seed is all that there is to draw:
+    the interval then speaks of policies of this seed alone. Few seeds hardly tell how much seeds
+    differ: where that counts as much as the rest, an interval of 95% from three of them covers some
+    nine times in ten.
 
     Args:
-        scores: `[T, R]`: R runs (seeds, or policies) on each of T tasks.
-        aggregate: maps `[T, R]` to a number.
+        scores: `[S, T, N]`: N policies of each of S training seeds on each of T tasks.
+        aggregate: maps `[S, T, N]` to a number.
         confidence: probability that the interval covers.
         num_resamples: more make the ends steadier.
         seed: the same seed gives the same interval.
     """
     scores = np.asarray(scores, float)
+    num_seeds, _, num_policies = scores.shape
     rng = np.random.default_rng(seed)
-    resampled = [
-        aggregate(np.take_along_axis(scores, rng.integers(scores.shape[1], size=scores.shape), 1))
-        for _ in range(num_resamples)
-    ]
+    drawn = scores[rng.integers(num_seeds, size=(num_resamples, num_seeds))]
+    policies = rng.integers(num_policies, size=drawn.shape)
+    resampled = list(map(aggregate, np.take_along_axis(drawn, policies, axis=3)))
     lower, upper = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(lower), float(upper)
 

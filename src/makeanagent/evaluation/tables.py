@@ -16,6 +16,9 @@ def print_evaluation(result: dict[str, Any]) -> None:
     Args:
         result: what `evaluate_policies` returned.
     """
+    if not result["has_success"]:
+        _print_returns(result)
+        return
     paper, held_out = result["paper"], result["held_out"]
     title = f"{result['task']}: {result['num_policies']} policies"
     table = Table(title=title, title_justify="left")
@@ -58,6 +61,23 @@ def print_evaluation(result: dict[str, Any]) -> None:
             format_interval(rate["interval_95"]),
             str(rate["num_rollouts"]),
         )
+    Console().print(table)
+
+
+def _print_returns(result: dict[str, Any]) -> None:
+    """Mean returns, of a task without a success signal."""
+    paper, held_out = result["paper"], result["held_out"]
+    title = f"{result['task']}: {result['num_policies']} policies; no success signal"
+    table = Table(title=title, title_justify="left")
+    for name in ("protocol", "measure", "return"):
+        table.add_column(name, justify="right" if name == "return" else "left")
+    choice = f"chosen on {len(held_out['selection_layouts'])} others"
+    for protocol, label, value in (
+        ("paper", f"mean on {len(paper['layouts'])} layouts", paper["mean_return"]),
+        ("held-out", "no selection", held_out["first_sample_return"]),
+        ("", f"best of all, {choice}", held_out["best_of_n_return"]),
+    ):
+        table.add_row(protocol, label, f"{value:.3g}")
     Console().print(table)
 
 

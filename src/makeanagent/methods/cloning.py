@@ -16,6 +16,7 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.behaviors import Behavior, group_prompts
 from makeanagent.trajectories.scene import Scene, draw_moves, read_scene
+from makeanagent.trajectories.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class CloningConfig:
     "AdamW's at first; a cosine takes it to zero."
     weight_decay: float = 0.0
     input_noise: float = 0.01
-    "Standard deviation of Gaussian noise on observations, in their own units: metres, mostly."
+    "Standard deviation of Gaussian noise on observations; on positions, in metres."
     action_limit: float = 0.97
     "Labels are clipped to this, since tanh reaches 1 nowhere."
     loss_beta: float = 0.1
@@ -50,9 +51,9 @@ class Cloning:
         config: sizes and rates.
         start: parameters `[P]` that all policies begin with, such as the mean of a zoo; without
             them, the initialisation of the zoo's actors by the seed.
-        positions: where in an observation positions begin; half of each batch is then moved, as
-            guidance moves what it reads.
-        translation: standard deviation of these moves.
+        space: what observations are; without it, their numbers are taken as they are.
+        translation: metres, standard deviation of the moves by which half of each batch is moved,
+            as guidance moves what it reads; 0 for none.
 
     Raises:
         InputError: `start` is no policy of `spec`.
@@ -63,13 +64,16 @@ class Cloning:
         spec: PolicySpec,
         config: CloningConfig | None = None,
         start: Tensor | None = None,
-        positions: Sequence[int] = (),
+        space: Space | None = None,
         translation: float = 0.0,
     ) -> None:
         if start is not None:
             check_parameters(start, spec)
         self.spec, self.config = spec, config or CloningConfig()
-        self._start, self._positions, self._translation = start, positions, translation
+        space = space or Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
+        self._start, self._noise_scale = start, torch.from_numpy(space.scale).float()
+        self._positions = space.positions if translation > 0 else ()
+        self._translation = space.unit * translation
 
     def generate(
         self,
@@ -123,7 +127,7 @@ class Cloning:
                     inputs[numbers, :half] = scene.move(inputs[numbers, :half], moves)
             if config.input_noise > 0:
                 noise = np.stack([source.standard_normal(shape, np.float32) for source in sources])
-                inputs += config.input_noise * torch.from_numpy(noise)
+                inputs += config.input_noise * self._noise_scale * torch.from_numpy(noise)
             error = nn.functional.smooth_l1_loss(
                 policies.act(inputs), labels[rows], reduction="none", beta=config.loss_beta
             )

@@ -12,13 +12,14 @@ from makeanagent.methods.shuffled import Shuffled
 
 def _clone_from_mean(sources: Sources, config: MethodConfig) -> PolicyGenerator:
     mean = sources.generator.autoencoder.mean.cpu()
-    return Cloning(sources.generator.config.spec, config.cloning_from_mean, start=mean)
+    known = sources.generator.config
+    return Cloning(known.spec, config.cloning_from_mean, start=mean, space=known.space)
 
 
 def _clone_moved(sources: Sources, config: MethodConfig) -> PolicyGenerator:
     known = sources.generator.config
     translation = config.guidance.translation
-    return Cloning(known.spec, config.cloning, positions=known.positions, translation=translation)
+    return Cloning(known.spec, config.cloning, space=known.space, translation=translation)
 
 
 METHODS = (
@@ -46,7 +47,9 @@ METHODS = (
     Method(
         name="cloning",
         label="behaviour cloning from scratch",
-        build=lambda sources, config: Cloning(sources.generator.config.spec, config.cloning),
+        build=lambda sources, config: Cloning(
+            sources.generator.config.spec, config.cloning, space=sources.generator.config.space
+        ),
         settings=("cloning",),
     ),
     Method(

@@ -23,6 +23,8 @@ class BehaviorConfig:
     "Standard deviation of noise on normalised inputs in training, as a zoo's prompts are few."
 
 
+_FLOOR = 0.05
+"""Added to the deviations of inputs; of positions, in metres."""
 PAPER_BEHAVIOR = BehaviorConfig(hidden_dim=1024, input_noise=0.0)
 
 
@@ -60,16 +62,20 @@ class BehaviorEmbedding(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_std", torch.ones(width))
 
-    def fit_normalizers(self, behavior: Tensor, outcome: Tensor, floor: float = 0.05) -> None:
+    def fit_normalizers(
+        self, behavior: Tensor, outcome: Tensor, scales: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         """Take means and standard deviations from the segments of training prompts.
 
         Args:
             behavior: `[..., behavior_dim]`.
             outcome: `[..., outcome_dim]`.
-            floor: added to the deviations, since many inputs hardly move in any task (metres).
+            scales: what a metre is in each number of the two (`Window.scales`); by default 1.
         """
-        for name, data in (("behavior", behavior), ("outcome", outcome)):
+        for index, (name, data) in enumerate((("behavior", behavior), ("outcome", outcome))):
             segments = data.flatten(0, -2)
+            # Many inputs hardly move in any task.
+            floor = _FLOOR if scales is None else _FLOOR * scales[index].to(segments)
             getattr(self, f"{name}_mean").copy_(segments.mean(dim=0))
             getattr(self, f"{name}_std").copy_(segments.std(dim=0) + floor)
 

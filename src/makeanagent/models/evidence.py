@@ -28,6 +28,12 @@ class EvidenceConfig:
     imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
     "How rollouts are imagined."
 
+    def in_unit(self, unit: float) -> "EvidenceConfig":
+        """The same where positions are in another unit than metres (`Space.unit`)."""
+        return EvidenceConfig(
+            guidance=self.guidance.in_unit(unit), imagination=self.imagination.in_unit(unit)
+        )
+
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "EvidenceConfig":
         """Read what `dataclasses.asdict` made of it.

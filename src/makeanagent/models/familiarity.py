@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from makeanagent.errors import InputError
+from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.windows import Window
+
+_FLOOR = 0.05
+"""Added to the deviations of inputs; of positions, in metres."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +67,7 @@ class Familiarity(nn.Module):
 
     def __init__(
         self,
-        observation_dim: int,
-        action_dim: int,
+        space: Space,
         condition_dim: int,
         window: Window,
         config: FamiliarityConfig,
@@ -72,8 +75,8 @@ class Familiarity(nn.Module):
         super().__init__()
         self.config = config
         self.window = window
-        self.observation_dim = observation_dim
-        self.action_dim = action_dim
+        self.space = space
+        observation_dim, action_dim = space.observation_dim, space.action_dim
         inputs_dim = window.behavior_dim(observation_dim, action_dim)
         inputs_dim += window.outcome_dim(observation_dim)
         inputs_dim *= window.num_segments
@@ -163,7 +166,7 @@ class Familiarity(nn.Module):
         inputs = _join(behavior, outcome).double()
         mean = inputs.mean(dim=0)
         # The floor is that of the embedding's normalisers: many inputs hardly move in any task.
-        std = inputs.std(dim=0, correction=0) + 0.05
+        std = inputs.std(dim=0, correction=0) + _FLOOR * self._scales(inputs)
         normalised = (inputs - mean) / std
         _, vectors = torch.linalg.eigh(normalised.T @ normalised)  # Eigenvalues ascend.
         self.mean.copy_(mean)
@@ -184,6 +187,12 @@ class Familiarity(nn.Module):
         controlled = torch.where(explained > 0.5, (variance + 1e-8).rsqrt(), 0.0)
         self.controlled.copy_(controlled)
         self.effect.copy_(effect * controlled)
+
+    def _scales(self, like: Tensor) -> Tensor:
+        """What a metre is in each of a prompt's inputs, and 1 where none is."""
+        parts = [torch.from_numpy(each).to(like) for each in self.window.scales(self.space)]
+        behavior, outcome = (part.expand(1, self.window.num_segments, -1) for part in parts)
+        return _join(behavior, outcome)[0]
 
     def _measure(self, behavior: Tensor, outcome: Tensor, condition: Tensor) -> Tensor:
         """Distance, reconstruction and dynamics `[N, 3]`, in units of their own."""
@@ -211,7 +220,7 @@ class Familiarity(nn.Module):
         """
         groups = behavior.unflatten(2, (self.window.num_steps // self.window.group_steps, -1))
         states, actions = groups.split(
-            [self.observation_dim, self.window.group_steps * self.action_dim], dim=3
+            [self.space.observation_dim, self.window.group_steps * self.space.action_dim], dim=3
         )
         both = torch.cat([actions[:, :, 1:-1], actions[:, :, :-2]], dim=3)
         movement = states[:, :, 2:] - states[:, :, 1:-1]

@@ -14,7 +14,7 @@ Not in the paper: its generator sees a demonstration through its embedding alone
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,8 +58,7 @@ class GuidanceConfig:
     num_states: int = 96
     "Steps read of the demonstration, evenly over what they achieve."
     translation: float = 0.1
-    """Standard deviation of the moves by which steps are shown a second time, in the unit of the
-    positions; 0 for none."""
+    "Metres: standard deviation of the moves by which steps are shown a second time; 0 for none."
     weight_after_success: float = 0.1
     """Share in which steps after the first success are read, beside 1 of those before: they achieve
     nothing more, and an agent that is still learning does there what it likes."""
@@ -95,6 +94,10 @@ class GuidanceConfig:
                 f"guidance: num_states {self.num_states}: must be at least"
                 f" {_BLOCKS * self.block_steps}, {_BLOCKS} blocks"
             )
+
+    def in_unit(self, unit: float) -> "GuidanceConfig":
+        """The same where positions are in another unit than metres (`Space.unit`)."""
+        return replace(self, translation=unit * self.translation)
 
 
 _BLOCKS = 8

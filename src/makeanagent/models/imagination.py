@@ -9,7 +9,7 @@ Contacts, and what the policy does to other bodies, are not imagined.
 Not in the paper.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,13 +31,22 @@ class ImaginationConfig(MotionConfig):
     num_layouts: int = 16
     "Layouts for each policy."
     scale: float = 0.1
-    "Standard deviation of their moves along x and y, in the unit of the positions."
+    "Metres: standard deviation of their moves along x and y."
     slack: float = 1.3
     "Steps that are imagined, in lengths of the demonstration."
     reach: int = 4
     "Steps of the demonstration, from the one reached, that one imagined step can reach."
     min_distance: float = 0.02
-    "Added to the distance before its logarithm: nearer is as good."
+    "Metres, added to the distance before its logarithm: nearer is as good."
+
+    def in_unit(self, unit: float) -> "ImaginationConfig":
+        """The same where positions are in another unit than metres (`Space.unit`)."""
+        return replace(
+            self,
+            scale=unit * self.scale,
+            min_movement=unit * self.min_movement,
+            min_distance=unit * self.min_distance,
+        )
 
 
 @torch.no_grad()

@@ -17,3 +17,6 @@ SELECTION = range(40_000, 50_000)
 "Choosing among generated policies (best of N)."
 SCORING = range(50_000, 60_000)
 "Reported success rates."
+SEALED = range(60_000, 70_000)
+"""Success rates of final tables alone. Whatever is looked at often is fitted in the end: each use
+of these is logged, and counted (`benchmarks/sealed.py`)."""

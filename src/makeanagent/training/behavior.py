@@ -34,7 +34,7 @@ def train_behavior(
     generator = torch.Generator(device).manual_seed(seed)
     behavior, outcome = (part.to(device) for part in training_prompts(data))
     embedding = BehaviorEmbedding(behavior.shape[1], outcome.shape[1], config.model).to(device)
-    embedding.fit_normalizers(behavior, outcome)
+    embedding.fit_normalizers(behavior, outcome, data.scales)
     optimizer = torch.optim.AdamW(
         embedding.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )

@@ -198,7 +198,11 @@ def load_candidates(
         groups, rows = [[item] for item in prompts], columns["prompt"][-1]
         columns["evidence"].append(
             gather_evidence(
-                policies, groups, rows, generator.config.positions, generator.config.evidence
+                policies,
+                groups,
+                rows,
+                generator.config.positions,
+                generator.config.evidence.in_unit(generator.config.unit),
             )
         )
     return RankingData(spec=zoo.spec, **{name: torch.cat(parts) for name, parts in columns.items()})

@@ -10,6 +10,7 @@ from makeanagent.errors import InputError
 from makeanagent.policies.alignment import align_runs
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import stack_prompts
+from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import Window
 from makeanagent.zoo.store import Zoo, ZooShard
@@ -49,6 +50,8 @@ class TrainingData:
     "The experts' prompts; where there was no expert, the rollouts' once more."
     demonstrations_held_out: Tensor
     "bool `[M]`: expert prompts that are kept for validation."
+    scales: tuple[Tensor, Tensor] | None = None
+    "What a metre is in each number of a segment's behaviour and outcome; 1 if none."
 
 
 def find_serving(zoo: Zoo, shard: ZooShard) -> np.ndarray:
@@ -139,7 +142,13 @@ def load_training_data(
         demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),
         # Every ninth episode: experts' noise scales take turns by four, so all are among them.
         demonstrations_held_out=torch.arange(len(demonstrations)) % 9 == 0,
+        scales=_read_scales(window, zoo.space),
     )
+
+
+def _read_scales(window: Window, space: Space) -> tuple[Tensor, Tensor]:
+    behavior, outcome = window.scales(space)
+    return torch.from_numpy(behavior), torch.from_numpy(outcome)
 
 
 def _cut_prompts(

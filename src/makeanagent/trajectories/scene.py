@@ -82,7 +82,7 @@ class MotionConfig:
     window: int = 5
     "Steps to either side over which movement is judged."
     min_movement: float = 0.01
-    "Over that window; what moves less stands still."
+    "Metres, over that window; what moves less stands still."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

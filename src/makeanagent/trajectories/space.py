@@ -63,6 +63,14 @@ class Space:
         high = self.action_high or (1.0,) * self.action_dim
         return np.array(low), np.array(high)
 
+    @property
+    def scale(self) -> np.ndarray:
+        """What a metre is in each number of an observation, float64 `[O]`: 1 where none is."""
+        scale = np.ones(self.observation_dim)
+        for start in self.positions:
+            scale[start : start + 3] = self.unit
+        return scale
+
     def to_dict(self) -> dict[str, Any]:
         """The space as plain JSON values."""
         return {

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from makeanagent.errors import InputError
+from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 
 
@@ -75,6 +76,22 @@ class Window(ABC):
         Raises:
             InputError: the trajectory is shorter than `min_steps`.
         """
+
+    def scales(self, space: Space) -> tuple[np.ndarray, np.ndarray]:
+        """What a metre is in the numbers of a segment's behaviour and outcome; 1 where none is.
+
+        Returns:
+            float32 `[behavior_dim]` and `[outcome_dim]`.
+        """
+        steps = self.min_steps
+        prompt = self.read(
+            Trajectory(
+                observations=np.tile(space.scale, (steps + 1, 1)),
+                actions=np.ones((steps, space.action_dim)),
+                success=np.zeros(steps),
+            )
+        )
+        return prompt.behavior[0], prompt.outcome[0]
 
     def behavior_dim(self, observation_dim: int, action_dim: int) -> int:
         """Width of a segment's behaviour part: 20 x (39 + 3 x 4) = 1,020 for Meta-World."""

@@ -9,7 +9,7 @@ from tests.tiny_sac import SPEC, SUITE, TASKS, TINY, WINDOW, train
 
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.rl.sac import training
-from makeanagent.rl.sac.collection import Course, demonstrate
+from makeanagent.rl.sac.collection import Course, Episode, demonstrate
 from makeanagent.rl.sac.history import Agent, Record
 from makeanagent.suites import find_suite
 from makeanagent.suites.layouts import ZOO
@@ -142,6 +142,29 @@ def test_what_an_expert_fails_at_is_no_demonstration(tmp_path):
         config = replace(SHORT, layout=layout, noise_scales=(0.0,), env_steps=80)
         _, shown = train(tmp_path / str(layout), config=config)
         assert len(shown["drift-v1"]) == count
+
+
+def make_episode(length, solved):
+    return Episode(
+        observations=np.zeros((length + 1, 4), np.float32),
+        actions=np.zeros((length, 2), np.float32),
+        rewards=np.zeros(length),
+        success=np.full(length, solved),
+        terminated=False,
+    )
+
+
+def test_lived_episodes_know_how_old_their_agent_was():
+    agents = [Agent("drift-v1", run) for run in range(2)]
+    config = replace(TINY, replay_steps=160)
+    course = Course(suite=find_suite(SUITE), spec=SPEC, config=config, window=WINDOW)
+    lives = [
+        [make_episode(20, True), make_episode(15, False), make_episode(25, True)],
+        # Too short for a prompt, and too late.
+        [make_episode(11, True), make_episode(49, True), make_episode(20, True)],
+    ]
+    picked = training._pick_lived(lives, agents, 100, course)
+    assert [(item.agent.run, item.step) for item in picked] == [(0, 100), (0, 135), (1, 111)]
 
 
 def make_rollout(length, success):

@@ -1,4 +1,8 @@
-"""A population's state on disk, from which a killed run goes on."""
+"""A population's state on disk, from which a killed run goes on.
+
+The folder is on the disk of the process that trains, and nobody else reads it: a run of hours that
+is stopped goes on there, and begins anew where another machine takes it over.
+"""
 
 import shutil
 import time

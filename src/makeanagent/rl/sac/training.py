@@ -58,7 +58,8 @@ def train_population(
         spec: the actors' layers.
         config: of the agents.
         window: prompts must be able to be cut out of every kept trajectory.
-        folder: state, from which a killed run with the same arguments goes on.
+        folder: state, from which a killed run with the same arguments goes on; on this process's
+            own disk.
         seed: of everything.
         device: where updates are computed.
         on_progress: called with the part of the steps that is done.

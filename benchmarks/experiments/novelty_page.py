@@ -1,10 +1,12 @@
-"""The picture of the novelty report: what generated policies achieve, and how new they are."""
+"""Picture and page of novelty: what generated policies achieve, and how new they are."""
 
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.pages.tables import describe, share, table
+from benchmarks.results import Resolve, Settings
 from makeanagent.evaluation.figures import FAILURE, GOAL, INK, SUCCESS, file_style
 
 _REFERENCES = {
@@ -15,7 +17,7 @@ _REFERENCES = {
 """Reference levels, with what the nearest training policy is sought among, and their dashes."""
 
 
-def draw_novelty(result: dict[str, Any]) -> Figure:
+def draw_novelty(result: dict[str, Any], settings: Settings) -> Figure:
     """Success of each generated policy against its distance to the nearest training policy.
 
     The vertical lines are medians among training policies. What lies above the bar and beyond the
@@ -23,8 +25,9 @@ def draw_novelty(result: dict[str, Any]) -> Figure:
 
     Args:
         result: what `run_novelty` returned.
+        settings: of the experiment.
     """
-    bar, level = result["config"]["success_bar"], result["novelty_level"]["action"]
+    bar, level = settings["sizes"]["success_bar"], result["novelty_level"]["action"]
     rng = np.random.default_rng(0)
     with file_style():
         figure = Figure(figsize=(7.2, 4.4), layout="constrained")
@@ -61,6 +64,59 @@ def draw_novelty(result: dict[str, Any]) -> Figure:
         if level is not None:
             ax.fill_between([level, ax.get_xlim()[1]], bar, 1.04, color=GOAL, alpha=0.1, lw=0)
         ax.set_xlabel("distance to the nearest training policy (mean absolute action difference)")
-        ax.set_ylabel(f"success on {result['config']['num_layouts']} layouts")
+        ax.set_ylabel(f"success on {settings['sizes']['num_layouts']} layouts")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
+
+
+def write_novelty(result: dict[str, Any], resolve: Resolve) -> str:
+    """The section on memorisation.
+
+    Args:
+        result: the experiment's file.
+        resolve: the experiment's.
+    """
+    sizes = result["settings"]["sizes"]
+    rows = [
+        [
+            f"{'seen' if group['seen'] else 'unseen'} ({group['num_tasks']} tasks)",
+            share(group["success"]),
+            share(group["nearest_success"]),
+            share(group["good"]),
+            share(group["good_where_nearest_is_not"]),
+            share(group["good_and_novel"]["action"]),
+            *(
+                "–" if z is None else f"{z:.1f}"
+                for z in (
+                    group["copying"][name]["action"]["z"]
+                    for name in ("held_out_runs", "held_out_tasks")
+                )
+            ),
+        ]
+        for group in result["groups"]
+    ]
+    header = [
+        "tasks",
+        "success",
+        "success, nearest training policy",
+        "good",
+        "good where the nearest is not",
+        "good and new",
+        "Z_U, held-out runs",
+        "Z_U, held-out tasks",
+    ]
+    return f"""## Are generated policies copies?
+
+{sizes["num_prompts"]} first samples a task of the generator, without guidance, and the
+training policy that is nearest to each in its actions, on the same {sizes["num_layouts"]} layouts.
+*Good*: success of {sizes["success_bar"]:g} or more. *New*: farther from training than the median
+training policy is from the policies of other runs. *Z_U*: the data-copying test against policies
+that were held out; far below 0 means copying.
+
+{table(header, rows)}
+
+![Success over the distance to the nearest training policy](images/novelty.png)
+
+{describe(result, resolve)}
+
+"""

@@ -1,6 +1,6 @@
-"""The paper's figures 5 to 7: success over the number of prompts, and over noise in them."""
+"""The paper's kind of picture: success over one quantity, for both zoos."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,35 +12,21 @@ _ZOOS = {"distilled": ("distilled zoo", SUCCESS, "o"), "sac": ("SAC zoo", FAILUR
 _RATES = {"best": ("best", "-"), "top_5": ("top 5", "--"), "mean": ("mean, unchosen", ":")}
 
 
-def draw_figure5(result: dict[str, Any]) -> Figure:
-    """Success over the number of prompts, seen tasks (figure 5) and unseen ones (figure 6).
-
-    Args:
-        result: what `benchmarks.figure5.summarize` returned.
-    """
-    panels = {
-        f"{'seen' if seen else 'unseen'} tasks": [p for p in result["points"] if p["seen"] == seen]
-        for seen in (True, False)
-    }
-    return _draw(panels, "num_prompts", "prompts, and policies", logarithmic=True)
-
-
-def draw_figure7(result: dict[str, Any]) -> Figure:
-    """Success over the noise on the actions in the prompts (figure 7).
-
-    Args:
-        result: what `benchmarks.figure7.summarize` returned.
-    """
-    return _draw({"unseen tasks": result["points"]}, "noise", "noise on the prompts' actions")
-
-
-def _draw(
+def draw_curves(
     panels: Mapping[str, Sequence[dict[str, Any]]],
     field: str,
     text: str,
     *,
     logarithmic: bool = False,
 ) -> Figure:
+    """A panel for each group of tasks; bars are standard deviations over training seeds.
+
+    Args:
+        panels: points of each panel by its name.
+        field: of a point, where it stands on the horizontal axis.
+        text: what that axis says.
+        logarithmic: whether its scale is.
+    """
     panels = {name: points for name, points in panels.items() if points}
     with file_style():
         num_zoos = len({point["zoo"] for points in panels.values() for point in points})
@@ -48,7 +34,7 @@ def _draw(
         figure = Figure(figsize=(width, 3.9), layout="constrained")
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for ax, (name, points) in zip(axes, panels.items(), strict=True):
-            _draw_panel(ax, points, lambda point: point[field])
+            _draw_panel(ax, points, field)
             if logarithmic:
                 ax.set_xscale("log")
             ticks = sorted({point[field] for point in points})
@@ -63,15 +49,15 @@ def _draw(
     return figure
 
 
-def _draw_panel(
-    ax: Axes, points: Sequence[dict[str, Any]], place: Callable[[dict[str, Any]], float]
-) -> None:
+def _draw_panel(ax: Axes, points: Sequence[dict[str, Any]], field: str) -> None:
     for zoo, (label, color, marker) in _ZOOS.items():
-        mine = sorted((point for point in points if point["zoo"] == zoo), key=place)
+        mine = sorted(
+            (point for point in points if point["zoo"] == zoo), key=lambda point: point[field]
+        )
         for rate, (words, style) in _RATES.items():
             if mine:
                 ax.errorbar(
-                    [place(point) for point in mine], [point[rate]["mean"] for point in mine],
+                    [point[field] for point in mine], [point[rate]["mean"] for point in mine],
                     yerr=[point[rate]["std"] for point in mine], color=color, marker=marker, ms=4,
                     lw=1.6, ls=style, capsize=2, label=f"{label}, {words}",
                 )  # fmt: skip

@@ -1,0 +1,287 @@
+"""Picture and pages of unseen tasks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks.experiments.unseen_methods import SELECTED, SELECTED_BEST
+from benchmarks.pages.tables import describe, join, rate, share, table
+from benchmarks.results import Resolve
+from makeanagent.evaluation.figures import FAILURE, SUCCESS, file_style
+
+METHODS = {
+    "unguided": "generated, no guidance",
+    "guided": "generated, guided",
+    "ranked": "guided, best of {num_candidates} by rank",
+    SELECTED: "guided, top {num_chosen} of {num_tried} by rollouts on other layouts",
+    SELECTED_BEST: "guided, best of {num_tried} by rollouts on other layouts",
+    "cloning": "behaviour cloning from scratch",
+    "cloning_moved": "behaviour cloning from scratch, with the moves of guidance",
+    "retrieval": "nearest prompt's zoo policy",
+    "retrieval_noise": "nearest prompt's zoo policy, plus noise",
+    "average_2": "average of the 2 nearest zoo policies",
+    "average_16": "average of the 16 nearest zoo policies",
+    "gaussian": "Gaussian of the nearest task, in latent space",
+    "regression": "regression from prompt to latent",
+    "cloning_mean": "behaviour cloning from the zoo's mean",
+    "shuffled": "generated, no guidance, another task's prompt",
+}
+"""Methods in the order of the tables, with names of settings in braces."""
+README_METHODS = (
+    "unguided",
+    "guided",
+    "ranked",
+    SELECTED,
+    "cloning",
+    "cloning_moved",
+    "retrieval",
+)
+_COLUMNS = {
+    "unguided": "no guidance",
+    "guided": "guided",
+    "ranked": "best of {num_candidates} by rank",
+    SELECTED: "top {num_chosen} of {num_tried}",
+    "cloning": "cloning",
+    "cloning_moved": "cloning, with moves",
+}
+"""Columns of the tables by task."""
+_DRAWN = {
+    "guided": ("guided generation", SUCCESS, "o"),
+    "cloning": ("behaviour cloning from scratch", FAILURE, "^"),
+}
+_CURVES = {
+    "demonstrations": "demonstrations of the task, together",
+    "noise": "action noise of the one demonstration",
+}
+
+
+def draw_unseen(result: dict[str, Any]) -> Figure:
+    """Mean success over unseen tasks, with 95% intervals as bands.
+
+    Args:
+        result: what `summarize_unseen` returned, with its curves.
+    """
+    with file_style():
+        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        axes = figure.subplots(1, len(_CURVES), sharey=True)
+        for ax, (curve, text) in zip(axes, _CURVES.items(), strict=True):
+            points = [
+                point
+                for point in result["curves"]
+                if point["curve"] == curve and point["mean"] is not None
+            ]
+            for method, (label, color, marker) in _DRAWN.items():
+                mine = [point for point in points if point["method"] == method]
+                values = [point["value"] for point in mine]
+                low, high = ([point["interval_95"][end] for point in mine] for end in (0, 1))
+                ax.fill_between(values, low, high, color=color, alpha=0.15, lw=0)
+                ax.plot(
+                    values, [point["mean"] for point in mine], color=color, marker=marker, ms=5,
+                    lw=1.8, label=label,
+                )  # fmt: skip
+            if curve == "demonstrations":
+                ax.set_xscale("log")
+            ticks = sorted({point["value"] for point in points})
+            ax.set_xticks(ticks, [f"{value:g}" for value in ticks])
+            ax.minorticks_off()
+            num_tasks = max((point["num_tasks"] for point in points), default=0)
+            ax.set_title(f"{num_tasks} unseen tasks")
+            ax.set_xlabel(text)
+            ax.set_ylim(-0.02, 1.04)
+        axes[0].set_ylabel("success of the first sample")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _name(text: str, result: dict[str, Any]) -> str:
+    """A method's words, with the numbers that the figures were made with."""
+    settings = result["settings"]
+    return text.format_map(settings["sizes"] | settings)
+
+
+def write_methods(result: dict[str, Any], methods: Sequence[str] = tuple(METHODS)) -> str:
+    """One row a method: what it took, and means over seen and over unseen tasks."""
+    means = {(mean["method"], mean["seen"]): mean for mean in result["means"]}
+    rows = []
+    for method in methods:
+        seen, unseen = means.get((method, True)), means.get((method, False))
+        if seen is None and unseen is None:
+            continue
+        lowest = "–"
+        if unseen and unseen["lowest"] is not None:
+            lowest = f"{unseen['lowest']:.2f} ({unseen['lowest_task'].removesuffix('-v3')})"
+        num_seeds = "/".join(str(len(mean["seeds"])) for mean in (seen, unseen) if mean)
+        iqm = share(unseen and unseen["interquartile_mean"])
+        effort = _write_effort(unseen or seen or {})
+        name = _name(METHODS[method], result)
+        rows.append([name, effort, num_seeds, rate(seen), rate(unseen), iqm, lowest])
+    header = [
+        "method",
+        "demonstrations, rollouts",
+        "training seeds, seen/unseen",
+        "seen",
+        "unseen",
+        "unseen, IQM",
+        "lowest unseen task",
+    ]
+    return table(header, rows)
+
+
+def _write_effort(mean: dict[str, Any]) -> str:
+    if mean["num_demonstrations"] is None:
+        return "–"
+    return f"{mean['num_demonstrations']}, {mean['num_rollouts']}"
+
+
+def write_tasks(result: dict[str, Any]) -> str:
+    """One row a task, seen ones first."""
+    columns = {
+        method: text
+        for method, text in _COLUMNS.items()
+        if any(method in row["methods"] for row in result["tasks"])
+    }
+    rows = [
+        [row["task"].removesuffix("-v3"), *(rate(row["methods"].get(m)) for m in columns)]
+        for row in sorted(result["tasks"], key=lambda row: not row["seen"])
+    ]
+    return table(["task", *(_name(text, result) for text in columns.values())], rows)
+
+
+def write_rivalry(result: dict[str, Any]) -> str:
+    """Guided generation against its strongest rival, a sentence for each group of tasks."""
+    return " ".join(_describe_rivalry(found, result) for found in result["against_rival"])
+
+
+def _describe_rivalry(found: dict[str, Any], result: dict[str, Any]) -> str:
+    difference = found["difference"]
+    between = ""
+    if difference["interval_95"] is not None:
+        low, high = difference["interval_95"]
+        between = f" ({low:+.2f} to {high:+.2f})"
+    clear = ""
+    if found["clear_wins"] is not None:
+        clear = (
+            f"; the task's own interval leaves 0 out on {found['clear_wins']} of those that are"
+            f" better and {found['clear_losses']} of those that are worse"
+        )
+    return (
+        f"On {'seen' if found['seen'] else 'unseen'} tasks the strongest rival of guided"
+        f" generation is {_name(METHODS[found['rival']], result)}: prompt by prompt the difference"
+        f" is {difference['mean']:+.2f}{between} over {_count_seeds(found['seeds'])}; guided"
+        f" generation is better on {found['wins']} of {found['num_tasks']} tasks, worse on"
+        f" {found['losses']}, equal on {found['ties']}{clear}."
+    )
+
+
+def _count_seeds(seeds: Sequence[int]) -> str:
+    return "one training seed" if len(seeds) == 1 else f"{len(seeds)} training seeds"
+
+
+def write_unseen(
+    result: dict[str, Any],
+    zoo: dict[str, Any] | None,
+    whole: dict[str, Any] | None,
+    resolve: Resolve,
+) -> str:
+    """The section on tasks that nobody trained on.
+
+    Args:
+        result: the figures.
+        zoo: those of the zoo that the generators are trained on.
+        whole: those of a zoo of all tasks that may be trained on.
+        resolve: the experiment's.
+    """
+    settings, milliseconds = result["settings"], result["guidance_milliseconds"]
+    sizes, protocol = settings["sizes"], settings["protocol"]
+    cost = "" if milliseconds is None else f" Guidance took {milliseconds:.0f} ms a policy."
+    curves = ""
+    if result["curves"]:
+        curves = """
+### More demonstrations, and noisier ones
+
+Guided generation and behaviour cloning on the same demonstrations of unseen tasks, one training
+seed; bands are 95% intervals, of policies of this seed.
+
+![Success over the number of demonstrations, and over their action noise](images/unseen.png)
+"""
+    return f"""## Unseen tasks: one demonstration, first sample
+
+{_describe_zoo(result, zoo, whole)}Each task has {sizes["num_prompts"]} expert prompts a training
+seed, with action noise {join(settings["expert_noise"])} by turns; each method makes one policy of
+each prompt, and the policies share {protocol["held_out_layouts"]} fresh layouts among them
+({sizes["layouts_per_policy"]} each). What is chosen by rollouts is chosen on
+{protocol["selection_layouts"]} other layouts than it is scored on; *demonstrations, rollouts* is
+what a policy took of the task before it was scored. Means over tasks, with 95% intervals by a
+bootstrap over training seeds and then policies; few seeds tell little of all, and where there is
+one, the interval speaks of this seed alone. IQM is the interquartile mean.
+{_describe_layouts(result)}
+{write_methods(result)}
+
+{write_rivalry(result)}{cost}
+
+{describe(result, resolve)}
+
+### Task by task
+
+Means over training seeds; intervals as above, no narrower than Wilson's.
+
+{write_tasks(result)}
+{curves}
+"""
+
+
+def _describe_zoo(
+    result: dict[str, Any], zoo: dict[str, Any] | None, whole: dict[str, Any] | None
+) -> str:
+    """What the generators are trained on, and what of all tasks they are trained without."""
+    if zoo is None:
+        return ""
+    unseen = {row["task"] for row in result["tasks"] if not row["seen"]}
+    tasks = {row["task"] for row in zoo["tasks"]}
+    text = f"The generators are trained on {len(tasks)} tasks outside the {len(unseen)} unseen ones"
+    if whole is not None:
+        left_out = sorted({row["task"] for row in whole["tasks"]} - tasks - unseen)
+        names = ", ".join(name.removesuffix("-v3") for name in left_out)
+        text += f", without {names} ([below](#all-fifty-tasks))" if left_out else ""
+    return (
+        f"{text}. Their zoo has {zoo['settings']['recipe']['num_runs']} runs a task, and was built"
+        f" in {zoo['build_seconds'] / 60:.0f} minutes. {zoo['note']} "
+    )
+
+
+def _describe_layouts(result: dict[str, Any]) -> str:
+    """How often sealed layouts had been scored on before; empty where there are none."""
+    use = result["sealed"]
+    if use is None:
+        return ""
+    times = {0: "never", 1: "once"}.get(use["uses_before"], f"{use['uses_before']} times")
+    return f"""
+Scored on sealed layouts, which had been used {times} before
+([log](../benchmarks/sealed_layouts.jsonl)).
+"""
+
+
+def write_shipped(result: dict[str, Any], resolve: Resolve) -> str:
+    """The section on the bundled generator."""
+    return f"""## The bundled generator
+
+One training seed, of whose policies alone the intervals speak; prompts and layouts as above.
+{_describe_layouts(result)}
+{write_tasks(result)}
+
+{describe(result, resolve)}
+
+"""
+
+
+def summarize_shipped(shipped: dict[str, Any]) -> str:
+    """One sentence on the bundled generator's unseen tasks."""
+    means = {mean["method"]: mean["mean"] for mean in shipped["means"] if not mean["seen"]}
+    listed = "; ".join(
+        f"{_name(METHODS[name], shipped)} {share(means[name])}"
+        for name in README_METHODS
+        if name in means
+    )
+    return f"The bundled generator alone, on unseen tasks: {listed}."

@@ -1,0 +1,265 @@
+"""From one demonstration to policies that were played on new layouts, and a report of it.
+
+A recipe for whoever shows the system at work: the command line, a script, a web page.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+from makeanagent.artifacts import describe_provenance, write_json
+from makeanagent.errors import InputError, check_counts
+from makeanagent.evaluation.protocols import (
+    ProtocolConfig,
+    count_rollouts,
+    evaluate_policies,
+    require_widths,
+)
+from makeanagent.evaluation.report import Report, write_report
+from makeanagent.generator import MakeAnAgent
+from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.parallel import open_pool
+from makeanagent.policies.batch import PolicyBatch
+from makeanagent.policies.folder import INDEX_NAME, TENSORS_NAME, save_policies
+from makeanagent.rollouts.film import Film, film_episode
+from makeanagent.rollouts.recordings import record_actors
+from makeanagent.suites import Suite, find_task
+from makeanagent.trajectories.trajectory import Trajectory
+
+PROMPTS = Path(__file__).parent / "prompts"
+"""Demonstrations that ship with the package, one a Meta-World task, made by `record`."""
+_DEFAULT_ENV = "metaworld/door-open-v3"
+_HELD_OUT_PER_POLICY = 10
+_SHOWN_LAYOUTS = 10
+"""New layouts on which the pictures show the policy ranked first."""
+
+Stage = Literal["load", "generate", "rollouts", "film", "report"]
+OnProgress = Callable[[Stage, int, int], Any]
+"""Called with a stage, how many of its units are done, and how many it has: 0 of them at first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig:
+    """What to show, and where to write it."""
+
+    env: str | None = None
+    "Task; by default the one that `prompt` names, or metaworld/door-open-v3."
+    prompt: Path | None = None
+    "The demonstration, an .npz file; by default the bundled one of the task."
+    num_policies: int = 20
+    generator: str = "metaworld"
+    "Bundled generator, folder, or Hugging Face hub id."
+    out: Path = Path("demo")
+    "Folder for the report and the policies; files of an earlier demo are replaced, no others."
+    seed: int = 0
+    "Of the diffusion's noise."
+    num_workers: int | None = None
+    "Processes; by default one for each processor."
+
+    def __post_init__(self) -> None:
+        """Refuse counts that are too small.
+
+        Raises:
+            InputError: one is.
+        """
+        check_counts(self, may_be_zero=("seed",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What came of a demo."""
+
+    report: Path
+    "The page; policies, demonstration and `evaluation.json` lie beside it."
+    policies: PolicyBatch
+    evaluation: dict[str, Any]
+    "What `evaluate_policies` returned."
+    facts: dict[str, str]
+    "Where everything came from, by name."
+    film: Film | None
+    "Of the policy ranked first, on a new layout."
+    film_text: str
+    "What the film shows, or what it would need."
+    seconds: dict[str, float]
+    "How long each stage took."
+
+
+def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoResult:
+    """Generate policies from a demonstration, play them on new layouts, and write the report.
+
+    Raises:
+        InputError: there is no such demonstration, generator or task, they do not fit each other,
+            or the folder cannot be written to.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: Stage, total: int = 1) -> Iterator[Callable[[int], None]]:
+        """Time a stage and tell of it; gives what counts the units that are done."""
+        done, begin = 0, perf_counter()
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            if on_progress is not None:
+                on_progress(name, done, total)
+
+        advance(0)
+        yield advance
+        if total == 1:
+            advance(1)
+        seconds[name] = perf_counter() - begin
+
+    with stage("load"):
+        demonstration, suite, task = find_demonstration(config)
+        generator = MakeAnAgent.from_pretrained(config.generator)
+        spec = generator.config.spec
+        require_widths(f"generator {config.generator}", spec, suite, task)
+        # The first call also loads libraries, which is no part of generating.
+        generator.generate(demonstration, 1, guidance=GuidanceConfig())
+
+    with stage("generate"):
+        policies = generator.generate(
+            demonstration, config.num_policies, config.seed, GuidanceConfig()
+        )
+    facts = _describe(config, demonstration, generator, task)
+    _save(config, demonstration, policies, generator)
+
+    num, protocol = config.num_policies, ProtocolConfig(layouts_per_policy=_HELD_OUT_PER_POLICY)
+    first_layout, *other_layouts = protocol.held_out_range[: 1 + _SHOWN_LAYOUTS]
+    total = count_rollouts(protocol, num, num) + num + len(other_layouts)
+    with stage("rollouts", total) as advance, open_pool(config.num_workers) as pool:
+        evaluation = evaluate_policies(pool, suite, task, policies, protocol, on_progress=advance)
+        if not evaluation["has_success"]:
+            raise InputError(
+                f"{suite.name}/{task}: has no success signal, which the report is about;"
+                " `make-an-agent evaluate` shows returns"
+            )
+        best = evaluation["held_out"]["chosen_policies"][0]
+        rows = [*range(num), *[best] * len(other_layouts)]
+        where = [*[first_layout] * num, *other_layouts]
+        actors = [policies[row] for row in rows]
+        episodes = record_actors(pool, suite, task, actors, where, advance)
+    same_layout, chosen = episodes[:num], episodes[num:]
+    content = evaluation | {"facts": facts, "provenance": describe_provenance()}
+    write_json(config.out / "evaluation.json", content)
+
+    with stage("film"):
+        film, film_text = _film(suite, task, other_layouts[0], chosen[0], best)
+    with stage("report"):
+        env_id = f"{suite.name}/{task}"
+        report = Report(
+            title=f"{env_id}: {num} policies from one demonstration",
+            suite=suite,
+            task=task,
+            facts=facts,
+            demonstration=demonstration,
+            result=evaluation,
+            same_layout=same_layout,
+            chosen=chosen,
+            film=film,
+            film_text=film_text,
+            seconds=dict(seconds),
+            command=_write_command(config, env_id),
+        )
+        write_report(config.out / "report.html", report)
+    return DemoResult(
+        report=config.out / "report.html",
+        policies=policies,
+        evaluation=evaluation,
+        facts=facts,
+        film=film,
+        film_text=film_text,
+        seconds=seconds,
+    )
+
+
+def find_demonstration(config: DemoConfig) -> tuple[Trajectory, Suite, str]:
+    """The demonstration, and the suite and the full name of the task to play.
+
+    Raises:
+        InputError: there is none, or it names no task.
+    """
+    if config.prompt is not None:
+        demonstration = Trajectory.load(config.prompt)
+        env_id = config.env or demonstration.env_id
+        if env_id is None:
+            raise InputError(f"{config.prompt}: names no task ('env_id'); give --env")
+        return demonstration, *find_task(env_id)
+    suite, task = find_task(config.env or _DEFAULT_ENV)
+    path = PROMPTS / f"{task}.npz"
+    if suite.name != "metaworld" or not path.is_file():
+        raise InputError(
+            f"{suite.name}/{task}: no demonstration is bundled; make one by `make-an-agent"
+            f" record --env {suite.name}/{task} --out demo.npz` and give --prompt demo.npz"
+        )
+    return Trajectory.load(path), suite, task
+
+
+def _describe(
+    config: DemoConfig, demonstration: Trajectory, generator: MakeAnAgent, task: str
+) -> dict[str, str]:
+    """Where everything came from, for people."""
+    first, tasks = demonstration.first_success, generator.config.tasks
+    outcome = (
+        f"success at step {first}"
+        if first
+        else "no success: its last states stand in for the outcome"
+    )
+    return {
+        "demonstration": f"{config.prompt or 'bundled'}, of {demonstration.env_id or 'no task'},"
+        f" by {demonstration.source or 'someone'}, {len(demonstration)} steps, {outcome}",
+        "generator": f"{config.generator}, SHA-256 {str(generator.fingerprint)[:16]}, trained on"
+        f" {len(tasks)} tasks, {'this one among them' if task in tasks else 'not on this one'}",
+        "policies": f"{config.num_policies} of {generator.config.spec.num_parameters:,} parameters,"
+        f" seed {config.seed}, in {config.out / 'policies'}",
+    }
+
+
+def _save(
+    config: DemoConfig, demonstration: Trajectory, policies: PolicyBatch, generator: MakeAnAgent
+) -> None:
+    """Write the demonstration and the policies, in place of an earlier demo's."""
+    demonstration.save(config.out / "demonstration.npz")
+    folder = config.out / "policies"
+    for name in (INDEX_NAME, TENSORS_NAME):
+        (folder / name).unlink(missing_ok=True)
+    save_policies(
+        folder,
+        policies.parameters.numpy(),
+        policies.spec,
+        {
+            "prompt": str(config.prompt or "bundled"),
+            "prompt_of_policy": [0] * len(policies),
+            "env_ids": [demonstration.env_id],
+            "generator": config.generator,
+            "generator_sha256": generator.fingerprint,
+            "seed": config.seed,
+        },
+    )
+
+
+def _film(
+    suite: Suite, task: str, layout: int, episode: Trajectory, policy: int
+) -> tuple[Film | None, str]:
+    """Frames of an episode and what they show, or None and what they would need."""
+    try:
+        film = film_episode(suite, task, layout, episode.actions)
+    except InputError as error:
+        return None, str(error)
+    first = episode.first_success
+    outcome = f"success at step {first}" if first else f"no success in {len(episode)} steps"
+    return film, f"Policy {policy}, ranked first on other layouts, on a new one: {outcome}."
+
+
+def _write_command(config: DemoConfig, env_id: str) -> str:
+    """What makes the same policies and rollouts again."""
+    words = ["make-an-agent", "demo", "--env", env_id]
+    words += ["--prompt", str(config.prompt)] if config.prompt else []
+    words += ["--num", str(config.num_policies), "--generator", config.generator]
+    words += ["--seed", str(config.seed)]
+    return shlex.join(words)
