@@ -137,6 +137,7 @@ def edit_config(folder, change):
         (lambda content: content.pop("space"), "'space'"),
         (lambda content: content["space"].update(unit=0), "unit 0"),
         (lambda content: content.pop("predictor"), "'predictor'"),
+        (lambda content: content.pop("training"), "'training'"),
         (lambda content: content["diffusion"].update(depth=3), "depth"),
         (lambda content: content["window"].update(kind="whole"), "kind 'whole'"),
         (lambda content: content["evidence"]["guidance"].update(num_states=1), "num_states 1"),
