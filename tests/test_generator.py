@@ -47,8 +47,8 @@ def bundled() -> MakeAnAgent:
     return MakeAnAgent.from_pretrained("metaworld")
 
 
-def make_prompt(steps: int = 60, width: int = 10) -> Trajectory:
-    rng = np.random.default_rng(0)
+def make_prompt(steps: int = 60, width: int = 10, seed: int = 0) -> Trajectory:
+    rng = np.random.default_rng(seed)
     return Trajectory(
         observations=rng.normal(size=(steps + 1, width)),
         actions=rng.normal(size=(steps, 2)),
@@ -104,21 +104,25 @@ def test_success_is_predicted_on_the_evidence_that_the_artifact_names(tmp_path):
     evidence = EvidenceConfig(guidance=GuidanceConfig(loss_beta=0.01, num_states=64))
     config = dataclasses.replace(CONFIG, predictor=PredictorConfig(), evidence=evidence)
     generator = MakeAnAgent(config)
-    torch.nn.init.normal_(generator.predictor.regression.weight)
+    for weight in (generator.predictor.regression.weight, generator.predictor.head.weight):
+        torch.nn.init.normal_(weight)
     generator.save_pretrained(tmp_path / "generator")
     loaded = MakeAnAgent.from_pretrained(tmp_path / "generator")
     assert loaded.config == config
-    prompt = make_prompt()
-    policies = loaded.generate(prompt, 3)
-    rows = torch.zeros(3, dtype=torch.long)
-    condition = loaded.embed([prompt])[rows]
+    prompts = [make_prompt(), make_prompt(seed=1)]
+    policies = loaded.generate(prompts, 3)
+    rows = torch.tensor([0, 1, 0])
+    condition, groups = loaded.embed(prompts)[rows], [[prompt] for prompt in prompts]
     found, expected = (
         loaded.predictor.predict(
-            policies.parameters, condition, gather_evidence(policies, [[prompt]], rows, (), asked)
+            policies.parameters,
+            condition,
+            gather_evidence(policies, groups, rows, (), asked),
+            rows,
         )
         for asked in (EvidenceConfig(), evidence)
     )
-    torch.testing.assert_close(loaded.predict_success(policies, prompt), expected)
+    torch.testing.assert_close(loaded.predict_success(policies, prompts), expected)
     assert (found - expected).abs().max() > 1e-3
 
 

@@ -45,7 +45,9 @@ from makeanagent.trajectories.behaviors import Behavior, average_groups, group_p
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
-"""Added to a seed, so that noise on conditions is another than that of the diffusion."""
+"""Added to a seed for the noise on conditions, which was to be another than that of the diffusion.
+Torch reads 32 bits of a seed on the CPU, so that both draw the same numbers; another constant would
+change what guidance gives."""
 
 
 class MakeAnAgent(nn.Module):
