@@ -234,9 +234,8 @@ def _pick_probes(prompts: dict[str, list[Trajectory]], num_probes: int) -> np.nd
     """States `[B, O]`, evenly over tasks and, within one, over its demonstrations' steps."""
     per_task = max(1, num_probes // len(prompts))
     banks = [np.concatenate([item.observations for item in items]) for items in prompts.values()]
-    return np.concatenate(
-        [bank[np.linspace(0, len(bank) - 1, per_task).astype(int)] for bank in banks]
-    )
+    places = [np.linspace(0, len(bank) - 1, per_task).astype(int) for bank in banks]
+    return np.concatenate([bank[rows] for bank, rows in zip(banks, places, strict=True)])
 
 
 def _load_training_set(

@@ -142,11 +142,27 @@ def write_tasks(result: dict[str, Any]) -> str:
         for method, text in _COLUMNS.items()
         if any(method in row["methods"] for row in result["tasks"])
     }
+    gains = {row["task"]: row for found in result["against_rival"] for row in found["tasks"]}
     rows = [
-        [row["task"].removesuffix("-v3"), *(rate(row["methods"].get(m)) for m in columns)]
+        [
+            row["task"].removesuffix("-v3"),
+            *(rate(row["methods"].get(method)) for method in columns),
+            _write_gain(gains.get(row["task"])),
+        ]
         for row in sorted(result["tasks"], key=lambda row: not row["seen"])
     ]
-    return table(["task", *(_name(text, result) for text in columns.values())], rows)
+    names = [_name(text, result) for text in columns.values()]
+    return table(["task", *names, "guided, less its strongest rival"], rows)
+
+
+def _write_gain(difference: dict[str, Any] | None) -> str:
+    """A difference, with its interval where there is one."""
+    if difference is None:
+        return "–"
+    if difference["interval_95"] is None:
+        return f"{difference['mean']:+.2f}"
+    low, high = difference["interval_95"]
+    return f"{difference['mean']:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def write_rivalry(result: dict[str, Any]) -> str:
@@ -155,11 +171,6 @@ def write_rivalry(result: dict[str, Any]) -> str:
 
 
 def _describe_rivalry(found: dict[str, Any], result: dict[str, Any]) -> str:
-    difference = found["difference"]
-    between = ""
-    if difference["interval_95"] is not None:
-        low, high = difference["interval_95"]
-        between = f" ({low:+.2f} to {high:+.2f})"
     clear = ""
     if found["clear_wins"] is not None:
         clear = (
@@ -169,7 +180,7 @@ def _describe_rivalry(found: dict[str, Any], result: dict[str, Any]) -> str:
     return (
         f"On {'seen' if found['seen'] else 'unseen'} tasks the strongest rival of guided"
         f" generation is {_name(METHODS[found['rival']], result)}: prompt by prompt the difference"
-        f" is {difference['mean']:+.2f}{between} over {_count_seeds(found['seeds'])}; guided"
+        f" is {_write_gain(found['difference'])} over {_count_seeds(found['seeds'])}; guided"
         f" generation is better on {found['wins']} of {found['num_tasks']} tasks, worse on"
         f" {found['losses']}, equal on {found['ties']}{clear}."
     )

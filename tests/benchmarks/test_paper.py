@@ -87,7 +87,7 @@ def test_a_row_of_the_papers_preset_on_a_share_of_its_schedule(command, tmp_path
     assert settings["options"]["paper_schedule"] == 0.5
     assert settings["cells"]["num_prompts"] == 2
     # What each kind of generator was trained with, as it was resolved.
-    steps = {zoo: each["behavior"]["num_steps"] for zoo, each in settings["training"].items()}
+    steps = {zoo: each["behavior"]["gradient_steps"] for zoo, each in settings["training"].items()}
     assert steps == {"distilled": 20, "distilled-paper": 10, "sac": 20}
     shares = {
         zoo: each["diffusion"]["demonstration_share"] for zoo, each in settings["training"].items()

@@ -415,6 +415,14 @@ def test_the_page_of_the_bundled_generator(folder, generators):
     assert [line.split(" | ")[0].removeprefix("| ") for line in found] == names
     for row, line in zip(order, found, strict=True):
         assert f"| {rate(row['methods']['guided'])} |" in line
+        (gain,) = (
+            each
+            for found in result["against_rival"]
+            for each in found["tasks"]
+            if each["task"] == row["task"]
+        )
+        low, high = gain["interval_95"]
+        assert line.endswith(f"| {gain['mean']:+.2f} ({low:+.2f} to {high:+.2f}) |")
     (guided,) = (m for m in result["means"] if m["method"] == "guided" and not m["seen"])
     assert f"generated, guided {share(guided['mean'])};" in summarize_shipped(result)
 

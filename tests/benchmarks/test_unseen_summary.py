@@ -36,35 +36,37 @@ def compare(cells):
 
 def test_wins_are_counted_against_the_strongest_rival_prompt_by_prompt():
     cells = [
-        # Better, worse and equal on the mean, by prompts 0.2, 0.4; -0.4, 0; 0.2, -0.2.
+        # Better, worse, equal and worse again, by prompts 0.2, 0.4; -0.4, 0; 0.2, -0.2; -0.2, -0.4.
         make_cell("guided", "a", 0, [0.8, 1.0]),
         make_cell("guided", "b", 0, [0.6, 0.4]),
         make_cell("guided", "c", 0, [1.0, 0.8]),
+        make_cell("guided", "d", 0, [0.2, 0.2]),
         make_cell("cloning_moved", "a", 0, [0.6, 0.6]),
         make_cell("cloning_moved", "b", 0, [1.0, 0.4]),
         make_cell("cloning_moved", "c", 0, [0.8, 1.0]),
-        *(make_cell("cloning", task, 0, [0.2, 0.4]) for task in "abc"),
+        make_cell("cloning_moved", "d", 0, [0.4, 0.6]),
+        *(make_cell("cloning", task, 0, [0.2, 0.4]) for task in "abcd"),
         # Better than all, and no rivals: they are the generator's own.
-        *(make_cell("selected", task, 0, [1.0, 1.0]) for task in "abc"),
-        *(make_cell("shuffled", task, 0, [1.0, 1.0]) for task in "abc"),
+        *(make_cell("selected", task, 0, [1.0, 1.0]) for task in "abcd"),
+        *(make_cell("shuffled", task, 0, [1.0, 1.0]) for task in "abcd"),
     ]
     found = compare(cells)
     assert found["rival"] == "cloning_moved"
-    assert [found[name] for name in ("wins", "losses", "ties")] == [1, 1, 1]
-    # On a each prompt is better; on b and c zero is among what two prompts may give.
-    assert (found["clear_wins"], found["clear_losses"]) == (1, 0)
+    assert [found[name] for name in ("wins", "losses", "ties")] == [1, 2, 1]
+    # On a each prompt is better, on d worse; on b and c two prompts may give zero.
+    assert (found["clear_wins"], found["clear_losses"]) == (1, 1)
     rows = {row["task"]: row for row in found["tasks"]}
     assert rows["a"]["mean"] == pytest.approx(0.3)
     assert rows["a"]["interval_95"] == pytest.approx([0.2, 0.4])
     assert rows["b"]["interval_95"] == pytest.approx([-0.4, 0.0])
-    # (0.2 + 0.4 - 0.4 + 0 + 0.2 - 0.2) / 6
-    assert found["difference"]["mean"] == pytest.approx(0.2 / 6)
+    # (0.2 + 0.4 - 0.4 + 0 + 0.2 - 0.2 - 0.2 - 0.4) / 8
+    assert found["difference"]["mean"] == pytest.approx(-0.4 / 8)
     low, high = found["difference"]["interval_95"]
     assert low < 0 < high
     text = write_rivalry({"against_rival": [found], "settings": SETTINGS})
     assert "is behaviour cloning from scratch, with the moves of guidance: " in text
-    assert "difference is +0.03 (-" in text and "over one training seed" in text
-    assert "better on 1 of 3 tasks, worse on 1, equal on 1;" in text
+    assert "difference is -0.05 (-" in text and "over one training seed" in text
+    assert "better on 1 of 4 tasks, worse on 2, equal on 1;" in text
 
 
 def test_a_rival_is_compared_on_the_seeds_and_tasks_that_both_have():

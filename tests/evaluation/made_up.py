@@ -14,6 +14,7 @@ MADE_UP = {
     "num_policies": 7,
     "num_rollouts": 93,
     "num_steps": 1000,
+    "has_success": True,
     "paper": {
         "layouts": [1, 2, 3],
         "qualified_rate": 0.11,

@@ -325,13 +325,12 @@ def test_meta_world_is_known_from_one_prompt_of_each_task(tiny_zoo):
 def test_scores_do_not_ask_in_which_unit_positions_are():
     """Metres or millimetres: the same episodes are as familiar."""
     episodes = sum([play(task, count=2) for task in range(6)], [])
-    task = torch.arange(6).repeat_interleave(2)
-    found = []
+    task, found = torch.arange(6).repeat_interleave(2), []
     for unit in (1.0, 1000.0):
         space = {"positions": (0, 3), "unit": unit}
         scaled = [replace(each, observations=unit * each.observations) for each in episodes]
         behavior, outcome, condition = prompts_of(scaled)
-        familiarity = build(widths=WIDTHS | space)
+        familiarity = build(widths=WIDTHS | space, num_components=3)
         familiarity.fit(behavior, outcome, task, condition)
         found.append(familiarity.score(behavior, outcome, condition).reconstruction)
     torch.testing.assert_close(*found, rtol=1e-2, atol=1e-3)

@@ -11,7 +11,7 @@ from PIL import Image
 from makeanagent.errors import InputError
 from makeanagent.rollouts import film as video
 from makeanagent.rollouts.film import Film, encode_film, encode_png, film_episode
-from makeanagent.suites import find_suite
+from makeanagent.suites import Step, find_suite
 
 SUITE = f"{Path(__file__).parents[2]}/examples/reacher_suite.py"
 
@@ -26,6 +26,8 @@ def film():
 class ClockSuite:
     """Its pictures show the layout, the steps that were taken, and the last action."""
 
+    horizon = 200
+
     def make(self, task, *, render=False):
         assert render
         return self
@@ -35,6 +37,7 @@ class ClockSuite:
 
     def step(self, action):
         self.__dict__.update(steps=self.steps + 1, action=int(action[0]))
+        return Step(np.zeros(1), 0.0, None, terminated=False, over=False)
 
     def render(self):
         return np.array([[[self.layout, self.steps, self.action]]], np.uint8)

@@ -34,8 +34,7 @@ class Train:
     window_steps: int | None = None
     "How many steps of a demonstration the prompt window spans (n); by default the paper's 60."
     start_from: str | None = None
-    """A generator whose weights the training begins with, as far as they fit: a bundled one's name,
-    a folder, or a hub id."""
+    "Generator whose weights the training begins with as far as they fit: a name, folder or hub id."
     seed: int = 0
     "Seed of initialisation, batches and noise."
     device: Literal["auto", "cpu", "cuda"] = "auto"

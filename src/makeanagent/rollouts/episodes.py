@@ -33,7 +33,8 @@ def play(
         max_steps: steps at most, where that is less than the horizon.
     """
     observation = environment.reset(layout)
-    for _ in range(min(environment.horizon, max_steps or environment.horizon)):
+    horizon = environment.horizon
+    for _ in range(horizon if max_steps is None else min(horizon, max_steps)):
         action = act(observation)
         step = environment.step(action)
         yield observation, action, step
