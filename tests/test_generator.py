@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from makeanagent.artifacts import write_manifest
+from makeanagent.artifacts import read_tensors, write_manifest
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
@@ -47,8 +47,8 @@ def bundled() -> MakeAnAgent:
     return MakeAnAgent.from_pretrained("metaworld")
 
 
-def make_prompt(steps: int = 60, width: int = 10) -> Trajectory:
-    rng = np.random.default_rng(0)
+def make_prompt(steps: int = 60, width: int = 10, seed: int = 0) -> Trajectory:
+    rng = np.random.default_rng(seed)
     return Trajectory(
         observations=rng.normal(size=(steps + 1, width)),
         actions=rng.normal(size=(steps, 2)),
@@ -60,7 +60,8 @@ def make_prompt(steps: int = 60, width: int = 10) -> Trajectory:
 def test_bundled_generators_are_small_and_know_no_unseen_task(bundled):
     groups = find_suite("metaworld").groups
     for folder in PRETRAINED.iterdir():
-        assert sum(path.stat().st_size for path in folder.iterdir()) < 40e6
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 15e6
+        assert not (folder / "training.safetensors").exists()
     assert set(groups["seen"]) < set(bundled.config.tasks) <= set(groups["training"])
     ten = MakeAnAgent.from_pretrained("metaworld-10")
     assert ten.config.tasks == tuple(sorted(groups["seen"]))
@@ -103,21 +104,25 @@ def test_success_is_predicted_on_the_evidence_that_the_artifact_names(tmp_path):
     evidence = EvidenceConfig(guidance=GuidanceConfig(loss_beta=0.01, num_states=64))
     config = dataclasses.replace(CONFIG, predictor=PredictorConfig(), evidence=evidence)
     generator = MakeAnAgent(config)
-    torch.nn.init.normal_(generator.predictor.regression.weight)
+    for weight in (generator.predictor.regression.weight, generator.predictor.head.weight):
+        torch.nn.init.normal_(weight)
     generator.save_pretrained(tmp_path / "generator")
     loaded = MakeAnAgent.from_pretrained(tmp_path / "generator")
     assert loaded.config == config
-    prompt = make_prompt()
-    policies = loaded.generate(prompt, 3)
-    rows = torch.zeros(3, dtype=torch.long)
-    condition = loaded.embed([prompt])[rows]
+    prompts = [make_prompt(), make_prompt(seed=1)]
+    policies = loaded.generate(prompts, 3)
+    rows = torch.tensor([0, 1, 0])
+    condition, groups = loaded.embed(prompts)[rows], [[prompt] for prompt in prompts]
     found, expected = (
         loaded.predictor.predict(
-            policies.parameters, condition, gather_evidence(policies, [[prompt]], rows, (), asked)
+            policies.parameters,
+            condition,
+            gather_evidence(policies, groups, rows, (), asked),
+            rows,
         )
         for asked in (EvidenceConfig(), evidence)
     )
-    torch.testing.assert_close(loaded.predict_success(policies, prompt), expected)
+    torch.testing.assert_close(loaded.predict_success(policies, prompts), expected)
     assert (found - expected).abs().max() > 1e-3
 
 
@@ -136,6 +141,7 @@ def edit_config(folder, change):
         (lambda content: content.pop("space"), "'space'"),
         (lambda content: content["space"].update(unit=0), "unit 0"),
         (lambda content: content.pop("predictor"), "'predictor'"),
+        (lambda content: content.pop("training"), "'training'"),
         (lambda content: content["diffusion"].update(depth=3), "depth"),
         (lambda content: content["window"].update(kind="whole"), "kind 'whole'"),
         (lambda content: content["evidence"]["guidance"].update(num_states=1), "num_states 1"),
@@ -145,6 +151,69 @@ def test_a_config_with_anything_amiss_is_named(folder, change, message):
     edit_config(folder, change)
     with pytest.raises(InputError, match=f"config.json: not a generator's config: .*{message}"):
         MakeAnAgent.from_pretrained(folder)
+
+
+def test_what_generation_does_not_use_has_a_file_of_its_own(folder):
+    tensors = read_tensors(folder / "training.safetensors")
+    assert set(tensors) == {
+        "autoencoder.encoders.0.weight",
+        "autoencoder.encoders.1.weight",
+        "embedding.metric",
+    }
+    assert not set(tensors) & set(read_tensors(folder / "model.safetensors"))
+    with pytest.raises(InputError, match="training.safetensors: missing"):
+        (folder / "training.safetensors").unlink()
+        MakeAnAgent.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_a_generator_without_it_generates_and_says_what_it_lacks(tmp_path, layer_norm):
+    autoencoder = dataclasses.replace(CONFIG.autoencoder, layer_norm=layer_norm)
+    generator = MakeAnAgent(dataclasses.replace(CONFIG, autoencoder=autoencoder))
+    generator.save_pretrained(tmp_path / "bare", for_training=False)
+    bare = MakeAnAgent.from_pretrained(tmp_path / "bare")
+    policies, again = (each.generate(make_prompt(), 2).parameters for each in (generator, bare))
+    assert torch.equal(policies, again)
+    assert len(bare.state_dict()) == len(generator.state_dict()) - (5 if layer_norm else 3)
+    with pytest.raises(InputError, match="autoencoder: .* without its encoder"):
+        bare.autoencoder.encode(policies)
+    with pytest.raises(InputError, match="embedding: .* without its metric"):
+        bare.embedding.similarity(torch.zeros(1, 4), torch.zeros(1, 4))
+    # It can be saved again, and lacks no more then.
+    bare.save_pretrained(tmp_path / "again")
+    assert not (tmp_path / "again" / "training.safetensors").exists()
+    copy = MakeAnAgent.from_pretrained(tmp_path / "again")
+    assert copy.state_dict().keys() == bare.state_dict().keys()
+    assert copy.fingerprint == bare.fingerprint
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_a_whole_generator_encodes_as_before(tmp_path, layer_norm):
+    autoencoder = dataclasses.replace(CONFIG.autoencoder, layer_norm=layer_norm)
+    generator = MakeAnAgent(dataclasses.replace(CONFIG, autoencoder=autoencoder))
+    generator.save_pretrained(tmp_path / "whole")
+    loaded = MakeAnAgent.from_pretrained(tmp_path / "whole")
+    policies = torch.randn(3, CONFIG.spec.num_parameters)
+    assert torch.equal(loaded.autoencoder.encode(policies), generator.autoencoder.encode(policies))
+    h, v = torch.randn(2, 3, 4)
+    assert torch.equal(loaded.embedding.similarity(h, v), generator.embedding.similarity(h, v))
+
+
+def test_numbers_that_float16_holds_are_stored_so(tmp_path):
+    generator = MakeAnAgent(CONFIG)
+    halves, wide = generator.denoiser.head.weight, generator.denoiser.embed.weight
+    halves.copy_(halves.half())
+    wide.copy_(wide.half())
+    wide[0, 0] = 1e6
+    generator.save_pretrained(tmp_path / "generator")
+    found = read_tensors(tmp_path / "generator" / "model.safetensors")
+    assert found["denoiser.head.weight"].dtype == np.float16
+    assert found["denoiser.embed.weight"].dtype == np.float32
+    assert found["autoencoder.decoders.0.weight"].dtype == np.float32
+    loaded = MakeAnAgent.from_pretrained(tmp_path / "generator")
+    for name, tensor in loaded.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, generator.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])

@@ -1,10 +1,10 @@
 """MakeAnAgent: from a demonstration to policies, in one artifact and one folder."""
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,17 +14,23 @@ from makeanagent.artifacts import (
     describe_provenance,
     hash_file,
     read_json,
-    read_tensors,
     require_empty_folder,
     write_json,
     write_manifest,
-    write_tensors,
     write_text,
 )
 from makeanagent.devices import find_device
 from makeanagent.errors import InputError
 from makeanagent.generator_config import GeneratorConfig
-from makeanagent.hub import find_generator, write_card
+from makeanagent.hub import (
+    WEIGHTS_NAME,
+    find_absent_parts,
+    find_generator,
+    read_weights,
+    upload_folder,
+    write_card,
+    write_weights,
+)
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import build_denoiser
@@ -39,7 +45,9 @@ from makeanagent.trajectories.behaviors import Behavior, average_groups, group_p
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
-"""Added to a seed, so that noise on conditions is another than that of the diffusion."""
+"""Added to a seed for the noise on conditions, which was to be another than that of the diffusion.
+Torch reads 32 bits of a seed on the CPU, so that both draw the same numbers; another constant would
+change what guidance gives."""
 
 
 class MakeAnAgent(nn.Module):
@@ -268,19 +276,22 @@ class MakeAnAgent(nn.Module):
                     f"{prompt.label}: '{name}' are {found} wide; this generator reads {expected}"
                 )
 
-    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
+    def save_pretrained(
+        self, folder: str | Path, card: str | None = None, *, for_training: bool = True
+    ) -> None:
         """Write weights, config, model card and hashes into an empty folder.
 
         Args:
             folder: empty or absent.
             card: text of the model card; a short one is written without it.
+            for_training: whether to write what generation does not use, such as the encoder, too.
 
         Raises:
             InputError: the folder is not empty, or cannot be written.
         """
         folder = require_empty_folder(Path(folder))
         tensors = {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
-        write_tensors(folder / "model.safetensors", tensors)
+        write_weights(folder, tensors, for_training=for_training)
         content = dataclasses.asdict(self.config)
         content |= {"schema_version": SCHEMA_VERSION, "provenance": describe_provenance()}
         write_json(folder / "config.json", content)
@@ -305,11 +316,11 @@ class MakeAnAgent(nn.Module):
         content = read_json(path)
         check_schema(path, content.get("schema_version"), SCHEMA_VERSION)
         generator = cls(GeneratorConfig.from_dict(content, path))
-        weights = folder / "model.safetensors"
-        tensors = {
-            key: torch.from_numpy(np.asarray(array, np.float32))
-            for key, array in read_tensors(weights).items()
-        }
+        weights = folder / WEIGHTS_NAME
+        tensors = {key: torch.from_numpy(array) for key, array in read_weights(folder).items()}
+        for part in find_absent_parts(generator.state_dict(), tensors):
+            module, _, name = part.rpartition(".")
+            delattr(generator.get_submodule(module), name)
         try:
             generator.load_state_dict(tensors)
         except RuntimeError as error:
@@ -325,13 +336,7 @@ class MakeAnAgent(nn.Module):
             repo_id: `owner/name`; made if it does not exist.
             private: whether a new repository is private.
         """
-        import tempfile
-
-        from huggingface_hub import HfApi
-
-        api = HfApi()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "generator"
             self.save_pretrained(folder)
-            api.create_repo(repo_id, private=private, exist_ok=True)
-            return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
+            return upload_folder(folder, repo_id, private=private)

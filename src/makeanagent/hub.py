@@ -1,15 +1,23 @@
-"""Where generators are found, and the card that goes with one."""
+"""Where generators are found, their files of weights, and the card that goes with one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from makeanagent.artifacts import read_tensors, write_tensors
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories.windows import Window
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
+WEIGHTS_NAME = "model.safetensors"
+TRAINING_WEIGHTS_NAME = "training.safetensors"
+"""Weights that only training and the rivals of a generator read; it may be absent."""
+TRAINING_PARTS = ("autoencoder.encoders", "autoencoder.norm", "embedding.metric")
+"""What these belong to: the way into the latent space, and the contrast of embeddings."""
 
 
 def find_generator(name: str | Path) -> Path:
@@ -38,6 +46,63 @@ def find_generator(name: str | Path) -> Path:
         raise InputError(
             f"{name}: no such folder, and not to be had from the hub: {reason}"
         ) from None
+
+
+def upload_folder(folder: Path, repo_id: str, *, private: bool) -> str:
+    """Put a generator's folder on the hub, in a repository that may be new; gives the address."""
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    api.create_repo(repo_id, private=private, exist_ok=True)
+    return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
+
+
+def write_weights(folder: Path, tensors: dict[str, np.ndarray], *, for_training: bool) -> None:
+    """Write a generator's weights, as float16 where that holds every number of a tensor.
+
+    Args:
+        folder: of the generator.
+        tensors: its state by name.
+        for_training: whether to write the parts that generation does not use, if they are there.
+    """
+    parts: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
+    for name, array in tensors.items():
+        is_for_training = any(_belongs(name, part) for part in TRAINING_PARTS)
+        parts[is_for_training][name] = _shrink(array)
+    write_tensors(folder / WEIGHTS_NAME, parts[False])
+    if for_training and parts[True]:
+        write_tensors(folder / TRAINING_WEIGHTS_NAME, parts[True])
+
+
+def read_weights(folder: Path) -> dict[str, np.ndarray]:
+    """A generator's state by name, float32, without what its folder lacks.
+
+    Raises:
+        InputError: a file is damaged, or the weights of generation are missing.
+    """
+    tensors = read_tensors(folder / WEIGHTS_NAME)
+    if (folder / TRAINING_WEIGHTS_NAME).is_file():
+        tensors |= read_tensors(folder / TRAINING_WEIGHTS_NAME)
+    return {name: np.asarray(array, np.float32) for name, array in tensors.items()}
+
+
+def find_absent_parts(expected: Iterable[str], found: Iterable[str]) -> list[str]:
+    """Which of `TRAINING_PARTS` have tensors among those expected, and none among those found."""
+    owners = [
+        {part for part in TRAINING_PARTS for name in names if _belongs(name, part)}
+        for names in (expected, found)
+    ]
+    return sorted(owners[0] - owners[1])
+
+
+def _belongs(name: str, part: str) -> bool:
+    return f"{name}.".startswith(f"{part}.")
+
+
+def _shrink(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # It becomes infinity, and is not equal.
+        half = array.astype(np.float16)
+    return half if np.array_equal(half.astype(array.dtype), array) else array
 
 
 def write_card(spec: PolicySpec, window: Window, suite: str, tasks: Sequence[str]) -> str:

@@ -149,6 +149,14 @@ def test_lengths_follow_the_unit_of_positions():
     assert shown.observations.max() > 1000
 
 
+def test_labels_end_where_tanh_is_still_to_be_had():
+    """Actions at their bound would ask for infinite weights."""
+    extreme = replace(FIRST, actions=np.sign(FIRST.actions))
+    cloned = Cloning(SPEC, replace(CONFIG, action_limit=0.8, num_steps=1000)).generate(extreme)
+    actions = np.abs(cloned[0].act(FIRST.observations[:-1]))
+    assert np.median(actions) == pytest.approx(0.8, abs=0.03)
+
+
 def test_weight_decay_shrinks_weights():
     norms = [
         Cloning(SPEC, replace(CONFIG, weight_decay=decay)).generate(FIRST).parameters.norm()

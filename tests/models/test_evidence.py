@@ -2,17 +2,25 @@
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig, gather_evidence
-from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models import imagination
+from makeanagent.models.evidence import (
+    EVIDENCE_DIM,
+    EvidenceConfig,
+    gather_evidence,
+    measure_errors,
+)
+from makeanagent.models.guidance import DemonstratedSteps, GuidanceConfig
 from makeanagent.models.imagination import ImaginationConfig, imagine_rollouts
 from makeanagent.policies import PolicySpec
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.scene import MotionConfig, read_motion
 
 HAND, BALL, TARGET, ABSENT = 0, 3, 6, 9
 POSITIONS = (HAND, BALL, TARGET, ABSENT)
@@ -57,9 +65,9 @@ def show(length: int = 80, carried: bool = False) -> Trajectory:
     return Trajectory(observations=states, actions=actions, success=np.arange(length) == length - 1)
 
 
-def imagine(*policies, demonstration=None, positions=POSITIONS):
+def imagine(*policies, demonstration=None, positions=POSITIONS, config=None):
     batch = PolicyBatch(torch.stack(policies), SPEC)
-    return imagine_rollouts(batch, demonstration or show(), positions)
+    return imagine_rollouts(batch, demonstration or show(), positions, config)
 
 
 def test_a_policy_that_has_learnt_the_place_is_worse_than_one_that_has_learnt_the_way():
@@ -91,6 +99,48 @@ def test_what_the_body_carries_is_where_the_body_is():
     # What stands where it was shown tells nothing of where the body is.
     left_alone = imagine(follow(TARGET, follower=BALL))[0]
     assert left_alone[1] > by_ball[1] + 1
+
+
+def test_a_body_moves_by_what_was_read_of_it(monkeypatch):
+    """A policy that always does the same, against the sum written out."""
+    shown = show()
+    motion = replace(
+        read_motion(shown, POSITIONS, MotionConfig()),
+        inertia=np.array([0.5, 0.0, 0.9]),
+        effect=0.002 * np.eye(3),
+    )
+    monkeypatch.setattr(imagination, "read_motion", lambda *_: motion)
+    always = torch.zeros(SPEC.num_parameters)
+    always[SPEC.layers[-1].bias] = torch.tensor([1.0, 2.0, -1.0])
+    config = ImaginationConfig(num_layouts=1, scale=1e-9, slack=0.5)
+    ((_, far),) = imagine(always, demonstration=shown, config=config)
+    place, speed = np.zeros(3), np.zeros(3)
+    for _ in range(40):
+        speed = [0.5, 0.0, 0.9] * speed + 0.002 * np.array([1.0, 2.0, -1.0])
+        place = place + speed
+    expected = np.log(np.linalg.norm(place - motion.states[-1, :3]) + 0.02)
+    assert far.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_slow_are_given_time():
+    slow = follow(TARGET, gain=1.2)
+    short, long = (imagine(slow, config=ImaginationConfig(slack=slack))[0] for slack in (1.0, 2.0))
+    assert (long < short - 0.1).any()
+    assert (long <= short + 1e-6).all()
+
+
+def test_errors_by_hand():
+    """A policy that does nothing, on eight blocks of four steps; the last one is held back."""
+    config = GuidanceConfig(num_states=32, block_steps=4, loss_beta=0.5)
+    actions = torch.zeros(1, 32, 3)
+    actions[:, 8:12], actions[:, 28:] = 0.4, 0.2
+    steps = DemonstratedSteps(
+        states=torch.randn(1, 32, 12), actions=actions, held_back=torch.arange(32) >= 28
+    )
+    nothing = PolicyBatch(torch.zeros(1, SPEC.num_parameters), SPEC)
+    # Smooth L1: 0.4^2 / (2 x 0.5) = 0.16 in one block of eight, 0.04 in another.
+    expected = torch.tensor([[0.2 / 8, 0.04, 0.16]]).log()
+    torch.testing.assert_close(measure_errors(nothing, steps, config), expected)
 
 
 def test_policies_do_not_touch_each_other():

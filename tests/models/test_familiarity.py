@@ -6,16 +6,13 @@ import pytest
 import torch
 from tests.tiny_zoo import TASKS
 
-from makeanagent import Trajectory
-from makeanagent.artifacts import read_json, read_tensors
+from makeanagent import MakeAnAgent, Trajectory
 from makeanagent.errors import InputError
-from makeanagent.models.behavior import BehaviorConfig, BehaviorEmbedding
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.trajectories import PromptWindow, SegmentWindow, make_prompt, stack_prompts
 from makeanagent.trajectories.space import Space
 
 PACKAGE = Path(__file__).parents[2] / "src" / "makeanagent"
-PRETRAINED = PACKAGE / "pretrained" / "metaworld-10"
 WIDTHS = {"observation_dim": 6, "action_dim": 2}
 PARTS = ("distance", "reconstruction", "dynamics")
 
@@ -298,28 +295,15 @@ def test_a_zoo_of_an_arm_knows_its_own(tiny_zoo):
     assert share_unfamiliar(familiarity.score(*prompts_of(cropped))) == 1
 
 
-def embedding_of_the_bundled_generator():
-    embedding = BehaviorEmbedding(1020, 117, BehaviorConfig())
-    prefix = "embedding."
-    embedding.load_state_dict(
-        {
-            name.removeprefix(prefix): torch.from_numpy(array.astype(np.float32))
-            for name, array in read_tensors(PRETRAINED / "model.safetensors").items()
-            if name.startswith(prefix)
-        }
-    )
-    return embedding
-
-
 def test_meta_world_is_known_from_one_prompt_of_each_task(tiny_zoo):
-    embedding = embedding_of_the_bundled_generator()
+    bundled_generator = MakeAnAgent.from_pretrained("metaworld-10")
+    embedding, tasks = bundled_generator.embedding, bundled_generator.config.tasks
 
     @torch.no_grad()
     def embed(trajectories):
         behavior, outcome = cut(trajectories)
         return behavior, outcome, embedding.condition(behavior, outcome)
 
-    tasks = read_json(PRETRAINED / "config.json")["tasks"]
     seen, unseen = [], []
     for item in bundled():
         (seen if item.env_id.partition("/")[2] in tasks else unseen).append(item)

@@ -14,7 +14,9 @@ from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import (
+    DemonstratedSteps,
     GuidanceConfig,
+    _descend,
     gather_steps,
     guide_latents,
 )
@@ -89,6 +91,49 @@ def test_it_stops_before_the_held_back_steps_get_worse(autoencoder):
     )
     before, after = (error_of(autoencoder, item, shown) for item in (latents, guided))
     assert (after <= before).all()
+
+
+def test_the_steps_that_are_held_back_say_where_to_stop(autoencoder):
+    """What is shown leads away from the start, which explains the steps held back perfectly."""
+    start, teacher = torch.randn(4, 2, 8), torch.randn(4, 2, 8)
+    states = torch.randn(4, 64, 6)
+    held_back = torch.arange(64) >= 48
+    own, other = (decode(autoencoder, latents).act(states) for latents in (start, teacher))
+    steps = DemonstratedSteps(
+        states=states,
+        actions=torch.where(held_back[:, None], own, other),
+        held_back=held_back,
+    )
+    assert torch.equal(_descend(autoencoder, start, steps, 30, SHORT), start)
+    free = replace(steps, actions=other)
+    assert (_descend(autoencoder, start, free, 30, SHORT) - start).abs().max() > 0.1
+
+
+def test_what_gains_too_little_goes_back_to_the_first_start(autoencoder):
+    """The best start is another one."""
+    first, second = torch.randn(2, 3, 2, 8)
+    shown = [demonstrate(policy, noise=0.3) for policy in decode(autoencoder, second)]
+    steps = gather_steps([[item] for item in shown], SHORT, CPU)
+    stubborn = GuidanceConfig(num_steps=5, min_gain=0.999)
+    guided = guide_latents(autoencoder, torch.stack([first, second], dim=1), steps, stubborn)
+    assert torch.equal(guided, first)
+
+
+def test_starts_are_compared_on_every_so_many_th_step(autoencoder):
+    """Of two starts one is better on the even steps, the other on all of them."""
+    even, odd = torch.randn(2, 1, 2, 8)
+    states = torch.randn(1, 96, 6)
+    number = torch.arange(96)
+    by_even, by_odd = (decode(autoencoder, latents).act(states) for latents in (even, odd))
+    # The even steps are explained by the one a little better, the odd ones by the other alone.
+    actions = torch.where((number % 2 == 0)[:, None], 0.6 * by_even + 0.4 * by_odd, by_odd)
+    steps = DemonstratedSteps(states=states, actions=actions, held_back=number % 32 >= 28)
+    # It ends where it begins: at the start that was chosen.
+    still = {"explore_steps": 0, "num_steps": 1, "step_size": 1e-9, "min_gain": -1e9}
+    for stride, best in ((2, even), (1, odd)):
+        config = GuidanceConfig(explore_stride=stride, **still)
+        found = guide_latents(autoencoder, torch.stack([odd, even], dim=1), steps, config)
+        torch.testing.assert_close(found, best)
 
 
 def test_a_policy_does_not_depend_on_its_neighbours(autoencoder):
@@ -196,7 +241,7 @@ def generator() -> MakeAnAgent:
 def test_steps_are_shown_a_second_time_where_positions_are_known():
     torch.manual_seed(0)
     policy = decode(
-        ParameterAutoencoder(SPEC, AutoencoderConfig(latent_dim=8)), torch.zeros(1, 2, 8)
+        ParameterAutoencoder(SPEC, AutoencoderConfig(latent_dim=8)), torch.randn(1, 2, 8)
     )
     shown = demonstrate(policy[0])
     plain = gather_steps([[shown], [shown]], SHORT, CPU)
@@ -212,6 +257,42 @@ def test_steps_are_shown_a_second_time_where_positions_are_known():
     assert not both.held_back[count:].any()
     still = gather_steps([[shown]], GuidanceConfig(translation=0.0), CPU, positions=(1,))
     assert still.states.shape[1] == count
+
+
+def test_each_groups_copies_move_as_its_own_scene_lets_them():
+    """One body passes a bystander; in the other group it pushes it."""
+    path = np.linspace([0.0, 0.6, 0.2], [0.1, 0.9, 0.1], 97)
+    bystander, target = np.tile([-0.2, 0.6, 0.02], (97, 1)), np.tile(path[-1], (97, 1))
+    pushed = bystander + np.linspace([0.0, 0.0, 0.0], [0.0, 0.1, 0.0], 97)
+    free, touching = (
+        Trajectory(
+            observations=np.hstack([path, other, target]),
+            actions=np.random.default_rng(0).normal(size=(96, 2)),
+            success=np.zeros(96),
+        )
+        for other in (bystander, pushed)
+    )
+    steps = gather_steps([[free], [touching]], GuidanceConfig(), CPU, positions=(0, 3, 6))
+    count = GuidanceConfig().num_states
+    moves = steps.states[:, count:] - steps.states[:, :count]
+    for number in range(2):
+        torch.testing.assert_close(moves[number, :, :3], moves[number, :, 6:])
+    together = moves[:, :, 3:6] - moves[:, :, :3]
+    assert together[1].abs().max() < 1e-6
+    assert together[0, :, :2].abs().mean() > 0.05
+    assert moves[0, :, 2].abs().mean() > 0.05
+    assert moves[1, :, 2].abs().max() < 1e-6
+
+
+def test_actions_are_clipped_to_what_tanh_reaches():
+    shown = Trajectory(
+        observations=np.zeros((97, 6)),
+        actions=np.linspace(-2, 2, 96)[:, None].repeat(2, axis=1),
+        success=np.zeros(96),
+    )
+    config = GuidanceConfig(action_limit=0.9)
+    actions = gather_steps([[shown]], config, CPU).actions[0, :, 0]
+    torch.testing.assert_close(actions, torch.linspace(-2, 2, 96).clamp(-0.9, 0.9))
 
 
 def test_few_of_the_steps_after_the_first_success_are_read():
@@ -289,6 +370,16 @@ def test_a_prompts_later_candidates_begin_elsewhere(generator):
     guided = generator.generate(prompt, 3, seed=4, guidance=barely).parameters
     torch.testing.assert_close(guided[0], plain[0], atol=1e-4, rtol=1e-4)
     assert (guided[1:] - plain[1:]).abs().amax() > 1e-2
+
+
+def test_the_first_policy_of_every_prompt_begins_as_generated(generator):
+    policies = decode(generator.autoencoder, torch.randn(2, 2, 8))
+    prompts = [demonstrate(policy, seed=seed) for seed, policy in enumerate(policies)]
+    barely = GuidanceConfig(num_starts=1, num_steps=1, step_size=1e-6, condition_noise=3.0)
+    plain = generator.generate(prompts, 6, seed=4).parameters
+    guided = generator.generate(prompts, 6, seed=4, guidance=barely).parameters
+    torch.testing.assert_close(guided[:2], plain[:2], atol=1e-4, rtol=1e-4)
+    assert ((guided - plain)[2:].abs().amax(dim=1) > 1e-2).all()
 
 
 def test_a_prompt_like_the_training_prompts_is_left_as_generated(generator):

@@ -131,6 +131,17 @@ def test_regression_by_hand(predictor):
 
 
 @torch.no_grad()
+def test_the_network_does_not_rank_the_candidates_of_a_prompt(predictor, inputs):
+    """It sees what they share; only the regression sees how they differ."""
+    predictor.regression.weight.zero_()
+    logits, group = predictor(*inputs), inputs[-1]
+    for number in range(3):
+        mine = logits[group == number]
+        torch.testing.assert_close(mine, mine[:1].expand_as(mine))
+    assert logits[:3].std() > 1e-3
+
+
+@torch.no_grad()
 def test_candidates_are_compared_with_their_consensus(predictor, inputs):
     _, condition, evidence, group = inputs
     fingerprints = torch.randn(NUM, 12, generator=torch.Generator().manual_seed(3))

@@ -218,6 +218,19 @@ def test_aligned_runs_are_nearer_to_one_another():
     assert aligned.std(axis=0).sum() < 0.95 * scaled.std(axis=0).sum()
 
 
+def test_runs_are_aligned_to_their_mean_and_not_to_the_first_alone():
+    """They share a network under noise, of which the mean of all holds less than the first does."""
+    spec = PolicySpec(observation_dim=5, action_dim=2, hidden=(12, 10))
+    (shared,) = make_policies(spec, 1)
+    noisy = shared + 0.9 * make_policies(spec, 12, seed=1)
+    policies = np.stack([disguise(vector, spec, seed) for seed, vector in enumerate(noisy)])
+    spread = [
+        each.std(axis=0).sum()
+        for each in (align_runs(policies, np.arange(12), spec), align(policies, policies[0], spec))
+    ]
+    assert spread[0] < 0.98 * spread[1]
+
+
 def test_runs_without_hidden_layers_stay_as_they_are():
     spec = PolicySpec(observation_dim=3, action_dim=2, hidden=(), activations=())
     policies = np.random.default_rng(0).standard_normal((4, spec.num_parameters))

@@ -55,8 +55,8 @@ def test_the_inputs_are_noisy_while_training():
 
 def test_pairs_of_one_demonstration_are_told_from_others():
     """On prompts that can be told apart, the loss falls far below that of guessing, ln 8."""
-    prompts = replace(DATA.rollouts, outcome=DATA.rollouts.behavior[:, :6])
-    demonstrations = replace(DATA.demonstrations, outcome=DATA.demonstrations.behavior[:, :6])
+    prompts = replace(DATA.rollouts, outcome=DATA.rollouts.behavior[:, :, :6])
+    demonstrations = replace(DATA.demonstrations, outcome=DATA.demonstrations.behavior[:, :, :6])
     data = replace(DATA, rollouts=prompts, demonstrations=demonstrations)
     config = replace(BEHAVIOR, gradient_steps=200, learning_rate=5e-3)
     model = train(train_behavior, data, config).model

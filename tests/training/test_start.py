@@ -257,3 +257,13 @@ def test_the_command_says_what_fits(zoo, twin, tmp_path, capsys, monkeypatch):
     arguments += ["--preset", "smoke", "--start-from", twin]
     assert main([str(argument) for argument in arguments]) == 0
     assert f"denoiser: begins with all weights of {twin}" in capsys.readouterr().out
+
+
+def test_a_generator_without_its_encoder_gives_no_part_of_its_autoencoder(twin, tmp_path):
+    """A decoder that another encoder came with would decode other latents."""
+    MakeAnAgent.from_pretrained(twin).save_pretrained(tmp_path / "bare", for_training=False)
+    source = load_start(tmp_path / "bare").generator.autoencoder
+    target = fill(ParameterAutoencoder(source.spec, LAYERS), seed=1)
+    before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
+    take_over(target, source)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())

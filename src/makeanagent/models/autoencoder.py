@@ -94,8 +94,13 @@ class ParameterAutoencoder(nn.Module):
         """Latents `[N, G, D]` of policies `[N, P]`.
 
         Raises:
-            InputError: the policies are of another size.
+            InputError: the policies are of another size, or there is no encoder.
         """
+        if not hasattr(self, "encoders"):
+            raise InputError(
+                "autoencoder: this generator came without its encoder (training.safetensors), which"
+                " only training and its rivals need; train one, or use one that has it"
+            )
         if parameters.shape[-1] != self.spec.num_parameters:
             raise InputError(
                 f"autoencoder: policies of {parameters.shape[-1]} parameters, expected"

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from makeanagent.errors import InputError
+
 ConditionKind = Literal["hv", "h", "v"]
 
 
@@ -102,7 +104,16 @@ class BehaviorEmbedding(nn.Module):
         return inputs + self.config.input_noise * noise
 
     def similarity(self, h: Tensor, v: Tensor) -> Tensor:
-        """Bilinear scores h_i^T W v_j, `[N, N]` (equation 7)."""
+        """Bilinear scores h_i^T W v_j, `[N, N]` (equation 7).
+
+        Raises:
+            InputError: there is no metric W.
+        """
+        if not hasattr(self, "metric"):
+            raise InputError(
+                "embedding: this generator came without its metric (training.safetensors), which"
+                " only training needs; use one that has it"
+            )
         return h @ self.metric @ v.T
 
     def condition(self, behavior: Tensor, outcome: Tensor, kind: ConditionKind = "hv") -> Tensor:

@@ -89,7 +89,6 @@ class MLPDenoiser(nn.Module):
         self.head = nn.Linear(width, latent_dim)
         for name, value in _NEUTRAL.items():
             nn.init.constant_(self.get_parameter(name), value)
-        self.register_load_state_dict_pre_hook(_add_gates)
 
     def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
         """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
@@ -100,12 +99,6 @@ class MLPDenoiser(nn.Module):
             x = block(x, context)
         scale, shift = self.modulation(context).chunk(2, dim=1)
         return self.head(x * (1 + scale) + shift).unflatten(1, self.latent_shape)
-
-
-def _add_gates(module: nn.Module, tensors: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Give weights that were trained without gate and modulation those that change nothing."""
-    for name, value in _NEUTRAL.items():
-        tensors.setdefault(prefix + name, torch.full_like(module.get_parameter(name), value))
 
 
 class _ConvolutionBlock(nn.Module):

@@ -55,14 +55,15 @@ def find_misfits(target: nn.Module, source: nn.Module) -> list[str]:
     shapes = {name: tensor.shape for name, tensor in found.items()}
     misfits = [name for name, tensor in own.items() if shapes.get(name) != tensor.shape]
     if isinstance(target, ParameterAutoencoder):
-        # A group's mean goes with its maps, and the latents' scale with any of them.
-        maps = [f"encoders.{index}.weight" for index in range(len(target.groups))]
-        misfits += [
-            f"mean.{index}"
-            for index, name in enumerate(maps)
-            if name in misfits and f"mean.{index}" not in misfits
+        # A group's maps and its mean go together, and the latents' scale with any of them: a
+        # generator may have come without its encoder.
+        groups = [
+            {f"encoders.{index}.weight", f"decoders.{index}.weight", f"mean.{index}"}
+            for index in range(len(target.groups))
         ]
-        if set(maps) <= set(misfits):
+        apart = [group for group in groups if not group.isdisjoint(misfits)]
+        misfits += sorted(set().union(*apart) - set(misfits))
+        if len(apart) == len(groups) and "scale" not in misfits:
             misfits.append("scale")
     return misfits
 
