@@ -6,7 +6,6 @@ make of the same options: where the two differ, the page that shows the figures 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,5 +94,6 @@ def _show(value: Any) -> str:  # noqa: ANN401
 
 
 def describe_training(generator: "MakeAnAgent") -> Settings | None:
-    """How a generator was trained, or None where it does not say."""
-    return asdict(generator.config).get("training")
+    """The settings that a generator was trained with, or None where it does not say."""
+    training = generator.config.training
+    return None if training is None else training["config"]

@@ -15,7 +15,7 @@ from makeanagent.artifacts import as_json, describe_provenance, read_json, write
 from makeanagent.errors import InputError
 
 LOG = Path(__file__).parent / "sealed_layouts.jsonl"
-_NOTE = "sealed.json"
+_NOTE = "sealed-{plan}.json"
 """In a run's folder: the line that it added, by which it knows itself when it goes on."""
 
 
@@ -43,14 +43,15 @@ def log_use(
         The line: `when`, `commit`, `experiment`, `generators_sha256`, `layouts`, `plan_sha256` and
         `uses_before`, the number of earlier lines that share a layout with this one.
     """
-    about = {
+    about: dict[str, Any] = {
         "experiment": experiment,
         "generators_sha256": dict(generators),
         "layouts": layouts,
         "plan_sha256": sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest(),
     }
     earlier = read_log(log)
-    noted = read_use(folder)
+    note = folder / _NOTE.format(plan=about["plan_sha256"][:12])
+    noted = read_json(note) if note.is_file() else None
     if noted is not None and noted in earlier and noted | as_json(about) == noted:
         return noted
     provenance = describe_provenance()
@@ -66,14 +67,8 @@ def log_use(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(entry) + "\n")
-    write_json(folder / _NOTE, entry)
+    write_json(note, entry)
     return entry
-
-
-def read_use(folder: Path) -> dict[str, Any] | None:
-    """The line that a run's folder stands for, or None where it has played no sealed layout."""
-    path = folder / _NOTE
-    return read_json(path) if path.is_file() else None
 
 
 def read_log(log: Path = LOG) -> list[dict[str, Any]]:

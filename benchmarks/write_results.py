@@ -65,14 +65,14 @@ def write_readme(page: str) -> str:
         protocol = result["settings"]["protocol"]
         num_unseen = len([row for row in result["tasks"] if not row["seen"]])
         parts.append(
-            f"Generators trained on tasks outside the {num_unseen} unseen ones, as `metaworld` was;"
+            f"Generators trained on tasks outside the {num_unseen} unseen ones;"
             f" one demonstration, first sample, {protocol['held_out_layouts']} layouts; with the"
             " demonstrations and rollouts of the task that a policy took before it was scored:"
             f"\n\n{write_methods(result, README_METHODS)}\n\n{write_rivalry(result)}\n\n"
             f"{describe(result, unseen.resolve_settings, with_cells=False)}"
         )
     if (result := read_optional("shipped")) is not None:
-        parts.append(summarize_shipped(result))
+        parts.append(summarize_shipped(result, unseen.resolve_settings))
     text = "\n\n".join(parts)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 

@@ -6,6 +6,7 @@ goes on with the cells that are missing, and a cell of another generator or of o
 made again.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,7 @@ from benchmarks.experiments.unseen_methods import (
     base_method,
 )
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
-from makeanagent.artifacts import describe_provenance, read_matching, write_json
+from makeanagent.artifacts import as_json, describe_provenance, read_matching, write_json
 from makeanagent.errors import InputError
 from makeanagent.evaluation.protocols import ProtocolConfig, deal_layouts
 from makeanagent.generator import MakeAnAgent
@@ -172,7 +173,7 @@ def run_unseen(
     """
     report = on_cell or (lambda name: None)
     cells = plan_cells(tasks, generators, config)
-    _log_sealed(folder, cells, generators, config, log)
+    use = _log_sealed(folder, cells, generators, config, log)
     for seed, load in enumerate(generators):
         generator = load()
         missing = []
@@ -210,7 +211,7 @@ def run_unseen(
             result |= {
                 "generator_sha256": generator.fingerprint,
                 "seen": cell.task in generator.config.tasks,
-                "expert_noise": [cell.value] if cell.curve == "noise" else list(EXPERT_NOISE),
+                "sealed": use if cell.sealed else None,
                 "provenance": describe_provenance(),
             }
             write_json(folder / f"{cell.name}.json", result)
@@ -219,14 +220,14 @@ def run_unseen(
 
 def _log_sealed(
     folder: Path, cells: Sequence[Cell], generators: Generators, config: UnseenConfig, log: Path
-) -> None:
-    """Log the use of sealed layouts, if a cell is still to be played there."""
+) -> dict[str, Any] | None:
+    """Log the use of sealed layouts, if a cell is still to be played there; the log's line."""
     loaded = [load() for load in generators]
     planned = [cell for cell in cells if cell.sealed]
     if all(read_cell(folder, cell, loaded[cell.seed], config) for cell in planned):
-        return
+        return None
     where = sorted({cell.seed: cell.protocol.held_out_range for cell in planned}.items())
-    sealed.log_use(
+    return sealed.log_use(
         folder,
         experiment="unseen",
         generators={str(seed): loaded[seed].fingerprint for seed, _ in where},
@@ -250,12 +251,24 @@ def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -
     left_out = tuple(part for part in ("familiarity", "predictor") if part not in method.parts)
     return {
         "weights_sha256": _hash_weights(generator, left_out),
+        "config_sha256": _hash_config(generator),
+        "protocol": asdict(cell.protocol),
         "num_prompts": config.num_prompts,
+        "expert_noise": [cell.value] if cell.curve == "noise" else list(EXPERT_NOISE),
+        "held_out_runs": config.held_out_runs if method.needs_bank else None,
         "layouts_per_policy": config.layouts_per_policy,
         "num_chosen": config.num_chosen,
         "num_tried": config.num_tried if cell.method == SELECTED else None,
         "methods": {name: settings[name] for name in method.settings},
     }
+
+
+def _hash_config(generator: MakeAnAgent) -> str:
+    """What weights are read by; neither how they came about, nor parts that are hashed apart."""
+    content = asdict(generator.config)
+    for name in ("training", "familiarity", "predictor"):
+        del content[name]
+    return sha256(json.dumps(as_json(content), sort_keys=True).encode()).hexdigest()
 
 
 @lru_cache(maxsize=16)
@@ -316,6 +329,15 @@ class _Prompts:
 
 
 def _load_bank(zoo: Zoo, generator: MakeAnAgent, config: UnseenConfig) -> PolicyBank:
+    """What the generator was trained on.
+
+    Raises:
+        InputError: the generator tells of another zoo.
+    """
+    trained_on = (generator.config.training or {}).get("shards", {})
+    for name, found in trained_on.items():
+        if name not in zoo.shard_names() or zoo.read_index(name)["sha256"] != found:
+            raise InputError(f"{zoo.folder}: {name}: not as the generator was trained on it")
     data = load_training_data(
         zoo,
         generator.config.tasks,

@@ -144,7 +144,13 @@ def write_tasks(result: dict[str, Any]) -> str:
         ]
         for row in sorted(result["tasks"], key=lambda row: not row["seen"])
     ]
-    names = [_name(text, result) for text in columns.values()]
+    # What plays before it is scored says so wherever it stands.
+    took = {
+        mean["method"]: f" ({_write_effort(mean)})"
+        for mean in result["means"]
+        if mean["num_rollouts"]
+    }
+    names = [_name(text, result) + took.get(method, "") for method, text in columns.items()]
     return table(["task", *names, "guided, less its strongest rival"], rows)
 
 
@@ -185,9 +191,12 @@ def _count_seeds(seeds: Sequence[int]) -> str:
 
 def write_unseen(
     result: dict[str, Any],
+    *,
     zoo: dict[str, Any] | None,
     whole: dict[str, Any] | None,
+    known: dict[str, Any] | None,
     resolve: Resolve,
+    resolve_zoo: Resolve,
 ) -> str:
     """The section on tasks that nobody trained on.
 
@@ -195,18 +204,21 @@ def write_unseen(
         result: the figures.
         zoo: those of the zoo that the generators are trained on.
         whole: those of a zoo of all tasks that may be trained on.
+        known: those of seen tasks, where they were measured apart.
         resolve: the experiment's.
+        resolve_zoo: that of the zoos' experiment.
     """
     settings, milliseconds = result["settings"], result["guidance_milliseconds"]
     sizes, protocol = settings["sizes"], settings["protocol"]
     cost = "" if milliseconds is None else f" Guidance took {milliseconds:.0f} ms a policy."
     curves = ""
     if result["curves"]:
-        curves = """
+        seeds = _count_seeds(range(sizes["rival_seeds"]))
+        curves = f"""
 ### More demonstrations, and noisier ones
 
-Guided generation and behaviour cloning on the same demonstrations of unseen tasks, one training
-seed; bands are 95% intervals, of policies of this seed.
+Guided generation and behaviour cloning on the same demonstrations of unseen tasks, {seeds}, scored
+on layouts that are not sealed; bands are 95% intervals, of policies of these seeds.
 
 ![Success over the number of demonstrations, and over their action noise](images/unseen.png)
 """
@@ -217,19 +229,21 @@ seed, with action noise {join(settings["expert_noise"])} by turns; each method m
 each prompt, and the policies share {protocol["held_out_layouts"]} fresh layouts among them
 ({sizes["layouts_per_policy"]} each). What is chosen by rollouts is chosen on
 {protocol["selection_layouts"]} other layouts than it is scored on; *demonstrations, rollouts* is
-what a policy took of the task before it was scored. Means over tasks, with 95% intervals by a
-bootstrap over training seeds and then policies; few seeds tell little of all, and where there is
-one, the interval speaks of this seed alone. IQM is the interquartile mean.
+what a policy took of the task before it was scored. Means over tasks, with 95% intervals by
+{result["intervals"]}; few seeds tell little of all, and where there is one, the interval speaks of
+this seed alone; of policies that rollouts chose, it knows of no other choice. IQM is the
+interquartile mean.
 {_describe_layouts(result)}
 {write_methods(result)}
 
 {write_rivalry(result)}{cost}
 
 {describe(result, resolve)}
-
+{_describe_apart(known, "The seen tasks", resolve)}{_describe_apart(zoo, "The zoo", resolve_zoo)}
 ### Task by task
 
-Means over training seeds; intervals as above, no narrower than Wilson's.
+Means over training seeds; intervals as above, no narrower than Wilson's; in brackets in the header,
+demonstrations and rollouts.
 
 {write_tasks(result)}
 {curves}
@@ -255,11 +269,16 @@ def _describe_zoo(
     )
 
 
+def _describe_apart(part: dict[str, Any] | None, name: str, resolve: Resolve) -> str:
+    """Where and by what a part of the figures was measured by itself."""
+    return "" if part is None else f"\n{name}: {describe(part, resolve, with_cells=False)}\n"
+
+
 def _describe_layouts(result: dict[str, Any]) -> str:
-    """How often sealed layouts had been scored on before; empty where there are none."""
+    """Which layouts scores are of, and how often sealed ones had been scored on before."""
     use = result["sealed"]
     if use is None:
-        return ""
+        return "\nScored on layouts that earlier measurements have seen, too.\n"
     times = {0: "never", 1: "once"}.get(use["uses_before"], f"{use['uses_before']} times")
     return f"""
 Scored on sealed layouts, which had been used {times} before
@@ -269,9 +288,10 @@ Scored on sealed layouts, which had been used {times} before
 
 def write_shipped(result: dict[str, Any], resolve: Resolve) -> str:
     """The section on the bundled generator."""
+    seeds = _count_seeds(range(result["num_seeds"]))
     return f"""## The bundled generator
 
-One training seed, of whose policies alone the intervals speak; prompts and layouts as above.
+{seeds.capitalize()}, of whose policies alone the intervals speak; prompts as above.
 {_describe_layouts(result)}
 {write_tasks(result)}
 
@@ -280,12 +300,10 @@ One training seed, of whose policies alone the intervals speak; prompts and layo
 """
 
 
-def summarize_shipped(shipped: dict[str, Any]) -> str:
-    """One sentence on the bundled generator's unseen tasks."""
-    means = {mean["method"]: mean["mean"] for mean in shipped["means"] if not mean["seen"]}
-    listed = "; ".join(
-        f"{_name(LABELS[name], shipped)} {share(means[name])}"
-        for name in README_METHODS
-        if name in means
+def summarize_shipped(shipped: dict[str, Any], resolve: Resolve) -> str:
+    """The bundled generator's unseen tasks, method by method."""
+    return (
+        "The bundled generator alone, on unseen tasks:\n"
+        f"{_describe_layouts(shipped)}\n{write_methods(shipped, README_METHODS)}\n\n"
+        f"{write_rivalry(shipped)}\n\n{describe(shipped, resolve, with_cells=False)}"
     )
-    return f"The bundled generator alone, on unseen tasks: {listed}."

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import sealed
 from benchmarks.experiments.unseen_cells import Generators, UnseenConfig, plan_cells, read_cell
 from benchmarks.experiments.unseen_methods import OWN, SELECTED, SELECTED_BEST
 from makeanagent.evaluation.metrics import hierarchical_bootstrap, interquartile_mean, summarize
@@ -22,8 +21,10 @@ def summarize_unseen(
 ) -> dict[str, Any]:
     """Read the cells that `run_unseen` filled, of whichever parts are there.
 
-    Intervals of 95% draw training seeds first and then, within each task, policies, each of which
-    has a prompt of its own. A method is measured on the tasks that it has with all of its seeds.
+    Intervals of 95% draw training seeds first and then, within each task, policies. Each has a
+    prompt of its own, but for those that rollouts chose among all prompts' policies: of these, an
+    interval knows nothing of other choices. A method is measured on the tasks that it has with all
+    of its seeds.
 
     Args:
         folder: one JSON file a cell.
@@ -58,6 +59,7 @@ def summarize_unseen(
     }
     return {
         "num_seeds": len(generators),
+        "intervals": "a bootstrap over training seeds and then policies",
         "means": [
             _describe_method(mine, method, seen)
             for seen, group in groups.items()
@@ -87,12 +89,18 @@ def summarize_unseen(
             for method in _unique(points, "method")
         ],
         "guidance_milliseconds": _measure_guidance(scored),
-        "sealed": sealed.read_use(folder) if config.sealed else None,
+        "sealed": _find_use(scored),
         "generators_sha256": {
             str(seed): generator.fingerprint for seed, generator in enumerate(loaded)
         },
         "cell_commits": sorted({str(cell["provenance"]["git_commit"]) for cell in cells}),
     }
+
+
+def _find_use(cells: Cells) -> dict[str, Any] | None:
+    """Of the log's lines under which cells were played, the one with the most uses before."""
+    uses = [cell["sealed"] for cell in cells if cell["sealed"] is not None]
+    return max(uses, key=lambda use: use["uses_before"], default=None)
 
 
 def _unique(cells: Cells, name: str) -> list[Any]:
@@ -122,11 +130,10 @@ def _find_common(cells: Cells) -> tuple[list[str], list[int]]:
 
 
 def _measure(rates: np.ndarray, aggregate: Callable[[np.ndarray], float] = _mean) -> dict[str, Any]:
-    """An aggregate of rates `[S, T, N]` with its interval."""
-    return {
-        "mean": aggregate(rates),
-        "interval_95": list(hierarchical_bootstrap(rates, aggregate)),
-    }
+    """An aggregate of rates `[S, T, N]` with its interval, which a single policy has not."""
+    alone = rates.shape[0] == rates.shape[2] == 1
+    interval = None if alone else list(hierarchical_bootstrap(rates, aggregate))
+    return {"mean": aggregate(rates), "interval_95": interval}
 
 
 def _describe_task(cells: Cells) -> dict[str, Any] | None:
@@ -141,7 +148,7 @@ def _describe_task(cells: Cells) -> dict[str, Any] | None:
     tasks, seeds = _find_common(made)
     success = np.concatenate([np.array(cell["success"]) for cell in made])
     measured, wilson = _measure(_stack_rates(made, tasks, seeds)), summarize(success).mean_interval
-    low, high = measured["interval_95"]
+    low, high = measured["interval_95"] or wilson
     return {
         "mean": measured["mean"],
         "interval_95": [min(low, wilson[0]), max(high, wilson[1])],
@@ -217,8 +224,9 @@ def _aggregate(rates: np.ndarray | None) -> dict[str, Any]:
 def _compare_with_rival(group: dict[str, Cells], seen: bool) -> dict[str, Any] | None:
     """Guided generation against its strongest rival, prompt by prompt; None without any rival.
 
-    Rival and guided policy of a prompt play the same layouts. The strongest rival is the one with
-    the highest mean over the tasks and seeds that it shares with guided generation.
+    Rival and guided policy of a prompt play the same layouts. The strongest rival is the one that
+    is nearest to guided generation, or farthest above it, over the seeds that both have, so that
+    rivals of other seeds can be compared; one that cannot be made on every task is none.
 
     Args:
         group: cells of each method.
@@ -238,10 +246,11 @@ def _compare_with_rival(group: dict[str, Cells], seen: bool) -> dict[str, Any] |
         for method, cells in group.items()
         if method not in OWN
     }
+    tasks, _ = _find_common(list(own.values()))
     strength = {
-        method: float(np.mean([np.mean(rival["success"]) for _, rival in found]))
+        method: float(np.mean([np.mean(r["success"]) - np.mean(g["success"]) for g, r in found]))
         for method, found in pairs.items()
-        if found
+        if found and _find_common([rival for _, rival in found])[0] == tasks
     }
     if not strength:
         return None
@@ -268,12 +277,13 @@ def _count_wins(rows: list[dict[str, Any]]) -> dict[str, int]:
     """Tasks with a difference above, below and of 0; `clear` where its interval leaves 0 out."""
     # Of rates that are no binary fractions: equal ones may differ in their last bits.
     signs = [int(np.sign(round(row["mean"], 9))) for row in rows]
+    intervals = [np.round(row["interval_95"], 9) for row in rows if row["interval_95"]]
     return {
         "wins": signs.count(1),
         "losses": signs.count(-1),
         "ties": signs.count(0),
-        "clear_wins": sum(row["interval_95"][0] > 0 for row in rows),
-        "clear_losses": sum(row["interval_95"][1] < 0 for row in rows),
+        "clear_wins": sum(int(low > 0) for low, _ in intervals),
+        "clear_losses": sum(int(high < 0) for _, high in intervals),
     }
 
 

@@ -58,8 +58,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def rate(cell: dict[str, Any] | None) -> str:
-    """Mean and interval."""
+    """Mean and interval, where there are any."""
     if cell is None or cell["mean"] is None:
         return "–"
+    if cell["interval_95"] is None:
+        return f"{cell['mean']:.2f}"
     low, high = cell["interval_95"]
     return f"{cell['mean']:.2f} ({low:.2f} to {high:.2f})"

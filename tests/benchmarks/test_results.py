@@ -1,7 +1,8 @@
 """Files of figures keep their settings, and what is no longer the code's is listed and marked."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from benchmarks.experiments import unseen
@@ -9,9 +10,11 @@ from benchmarks.pages.tables import describe
 from benchmarks.results import describe_training, list_changes, read_result, write_result
 
 from benchmarks import results, write_results
+from makeanagent.artifacts import as_json
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models import guidance
 from makeanagent.policies.spec import PolicySpec
+from makeanagent.training.presets import FAST
 
 
 def resolve(*, size, scale=1):
@@ -126,19 +129,13 @@ def test_brier_scores_stand_side_by_side(pages):
     assert "| Brier score | 0.123 | 0.456 |" in (results.ROOT / "docs" / "results.md").read_text()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Recipe:
-    rate: float = 0.1
-
-
 def test_a_generator_says_how_it_was_trained_if_it_knows():
-    @dataclass(frozen=True, kw_only=True)
-    class Knowing(GeneratorConfig):
-        training: _Recipe | None = None
-
-    class Generator:
-        config = Knowing(spec=PolicySpec(observation_dim=2, action_dim=1), training=_Recipe())
-
-    assert describe_training(Generator()) == asdict(_Recipe())
-    Generator.config = replace(Generator.config, training=None)
-    assert describe_training(Generator()) is None
+    spec = PolicySpec(observation_dim=2, action_dim=1)
+    # As `TrainingRun` keeps it.
+    training = {"config": as_json(asdict(FAST)), "seed": 3, "shards": {}, "start": None}
+    known = SimpleNamespace(config=GeneratorConfig(spec=spec, training=training))
+    options = {"seeds": 1, "rival_seeds": 1, "num_prompts": 1, "parts": ["core"]}
+    options |= {"sealed": False, "preset": "fast"}
+    settings = unseen.resolve_settings(**options) | {"training": describe_training(known)}
+    assert list_changes({"settings": settings}, unseen.resolve_settings) == []
+    assert describe_training(SimpleNamespace(config=GeneratorConfig(spec=spec))) is None

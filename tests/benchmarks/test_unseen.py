@@ -20,7 +20,8 @@ from benchmarks.experiments.unseen_page import (
     write_unseen,
 )
 from benchmarks.experiments.unseen_summary import summarize_unseen
-from benchmarks.pages.tables import rate, share
+from benchmarks.experiments.zoo import resolve_settings as resolve_zoo
+from benchmarks.pages.tables import rate
 from benchmarks.prompts import record_expert_prompts
 from benchmarks.results import read_optional
 from PIL import Image
@@ -249,6 +250,19 @@ def test_policies_are_made_by_the_cells_seed(zoo, generators, folder, tmp_path, 
     assert sorted(seeds) == [("gaussian", 0), ("guided", 1)]
 
 
+def test_rivals_refuse_a_zoo_that_the_generator_was_not_trained_on(zoo, generators, monkeypatch):
+    generator = generators[0]()
+    (name,) = zoo.shard_names()[:1]
+    for known, fits in (({name: zoo.read_index(name)["sha256"]}, True), ({name: "0"}, False)):
+        config = replace(generator.config, training={"config": {}, "shards": known})
+        monkeypatch.setattr(generator, "config", config)
+        if fits:
+            recipe._load_bank(zoo, generator, CONFIG)
+        else:
+            with pytest.raises(InputError, match=f"{name}: not as the generator was trained"):
+                recipe._load_bank(zoo, generator, CONFIG)
+
+
 def test_rivals_know_what_the_generator_was_trained_on(zoo, generators):
     bank = recipe._load_bank(zoo, generators[0](), CONFIG)
     (shard,) = zoo.load_task(TASKS[0])
@@ -288,7 +302,7 @@ def test_a_second_run_makes_what_is_missing_alone(zoo, generators, folder, tmp_p
         assert again[name] == found[name]
 
 
-def test_cells_of_another_generator_or_size_are_made_again(zoo, generators, folder):
+def test_cells_of_another_generator_or_size_are_made_again(zoo, generators, folder, monkeypatch):
     (cell,) = [
         cell
         for cell in plan_cells(TASKS, generators, CONFIG)
@@ -298,6 +312,15 @@ def test_cells_of_another_generator_or_size_are_made_again(zoo, generators, fold
     assert recipe.read_cell(folder, cell, first, CONFIG) is not None
     assert recipe.read_cell(folder, cell, generators[1](), CONFIG) is None
     assert recipe.read_cell(folder, cell, first, replace(CONFIG, num_prompts=4)) is None
+    # The same weights, read with fewer steps of the sampler; and other demonstrations.
+    config = first.config
+    sampler = replace(config.diffusion, sample_steps=config.diffusion.sample_steps - 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(first, "config", replace(config, diffusion=sampler))
+        assert recipe.read_cell(folder, cell, first, CONFIG) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(recipe, "EXPERT_NOISE", (0.0,))
+        assert recipe.read_cell(folder, cell, first, CONFIG) is None
     # A predictor that joins changes what is ranked, and nothing else.
     without = make_generator(zoo, 0)
     without.load_state_dict(
@@ -385,19 +408,34 @@ def as_file(summary):
     return summary | {"settings": settings, "note": "A note.", "provenance": provenance}
 
 
+def write_whole(result, **parts):
+    parts = {"zoo": None, "whole": None, "known": None} | parts
+    return write_unseen(result, **parts, resolve=resolve_settings, resolve_zoo=resolve_zoo)
+
+
 def test_the_page_has_the_figures(summary):
-    zoo, whole = read_optional("zoo_generators"), read_optional("zoo_training")
-    text = write_unseen(as_file(summary), zoo, whole, resolve_settings)
+    text = write_whole(as_file(summary))
     (guided,) = (m for m in summary["means"] if m["method"] == "guided" and not m["seen"])
     assert rate(guided) in text
     assert "images/unseen.png" in text
     assert "| average of the 16 nearest zoo policies | – | 0/0 | – | – | – | – |" in text
     assert "| guided, top 5 of 100 by rollouts on other layouts | 3, 30 |" in text
-    assert "push-wall" in text and "A note." in text
-    assert "Measured with other settings" not in text and "sealed" not in text
-    use = {"sealed": {"uses_before": 2}}
-    text = write_unseen(as_file(summary) | use, zoo, whole, resolve_settings)
+    assert "| top 5 of 100 (3, 30) |" in text
+    assert "A note." in text
+    assert "Measured with other settings" not in text and "sealed layouts" not in text
+    text = write_whole(as_file(summary) | {"sealed": {"uses_before": 2}})
     assert "sealed layouts, which had been used 2 times before" in text
+
+
+def test_the_page_says_what_was_measured_apart(summary):
+    zoo, whole = read_optional("zoo_generators"), read_optional("zoo_training")
+    known = as_file(summary) | {"note": "Another note."}
+    text = write_whole(as_file(summary), zoo=zoo, whole=whole, known=known)
+    assert "push-wall" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("The seen tasks: "))
+    assert "Another note." in line
+    (line,) = (line for line in text.splitlines() if line.startswith("The zoo: "))
+    assert zoo["provenance"]["git_commit"][:10] in line
 
 
 def test_seen_tasks_measured_apart_stand_beside_the_unseen_ones():
@@ -429,7 +467,7 @@ def test_the_page_of_the_bundled_generator(folder, generators):
         low, high = gain["interval_95"]
         assert line.endswith(f"| {gain['mean']:+.2f} ({low:+.2f} to {high:+.2f}) |")
     (guided,) = (m for m in result["means"] if m["method"] == "guided" and not m["seen"])
-    assert f"generated, guided {share(guided['mean'])};" in summarize_shipped(result)
+    assert f"| {rate(guided)} |" in summarize_shipped(result, resolve_settings)
 
 
 def test_the_command(zoo, tmp_path, capsys, monkeypatch):

@@ -72,14 +72,22 @@ def test_wins_are_counted_against_the_strongest_rival_prompt_by_prompt():
 def test_a_rival_is_compared_on_the_seeds_and_tasks_that_both_have():
     cells = [
         *(make_cell("guided", "a", seed, [rate, rate]) for seed, rate in enumerate([0.2, 1.0])),
-        # With its one seed it is weaker than cloning over all, and stronger over its own.
-        make_cell("gaussian", "a", 1, [0.8, 0.8]),
-        *(make_cell("cloning", "a", seed, [0.6, 0.6]) for seed in (0, 1)),
-        make_cell("cloning", "b", 0, [1.0, 1.0]),
+        *(make_cell("guided", "b", seed, [0.6, 0.6]) for seed in (0, 1)),
+        # Its one seed is an easy one: its success is higher than cloning's, but less near to what
+        # guided generation has there.
+        *(make_cell("gaussian", task, 1, [0.8, 0.8]) for task in "ab"),
+        *(make_cell("cloning", task, seed, [0.6, 0.6]) for task in "ab" for seed in (0, 1)),
+        # Strong where it could be made, and not made everywhere.
+        make_cell("average_2", "a", 0, [1.0, 1.0]),
+        make_cell("average_2", "b", 0, None),
     ]
     found = compare(cells)
-    assert (found["rival"], found["seeds"], found["num_tasks"]) == ("gaussian", [1], 1)
-    assert found["difference"]["mean"] == pytest.approx(0.2)
+    assert (found["rival"], found["seeds"], found["num_tasks"]) == ("gaussian", [1], 2)
+    assert found["difference"]["mean"] == pytest.approx(0.0)
+    cells = [cell for cell in cells if cell["method"] != "gaussian"]
+    found = compare(cells)
+    assert (found["rival"], found["seeds"], found["num_tasks"]) == ("cloning", [0, 1], 2)
+    assert found["difference"]["mean"] == pytest.approx(0.0)
     assert compare([make_cell("guided", "a", 0, [1.0])]) is None
 
 
