@@ -45,6 +45,24 @@ def test_suite_in_a_file(folder):
     assert find_task(f"{path}/Pusher-v5")[1] == "Pusher-v5"
 
 
+def test_ids_of_any_suite_that_has_a_name_of_its_own_lead_back_to_its_file(folder):
+    path = folder / "own_kind.py"
+    path.write_text(
+        "from dataclasses import dataclass\n"
+        "from makeanagent.suites import Suite\n"
+        "@dataclass(frozen=True)\n"
+        "class Own(Suite):\n"
+        "    name: str = 'own'\n"
+        "    def tasks(self): return ('one',)\n"
+        "    def check_task(self, task): return task\n"
+        "    def space(self, task): raise NotImplementedError\n"
+        "    def make(self, task, *, render=False): raise NotImplementedError\n"
+        "suite = Own()\n"
+    )
+    suite, task = find_task(f"{path}/one")
+    assert find_task(f"{suite.name}/{task}") == (suite, task)
+
+
 @pytest.mark.parametrize(
     ("source", "match"),
     [

@@ -4,7 +4,7 @@ import importlib
 import pickle
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 from makeanagent.errors import InputError
@@ -78,9 +78,7 @@ def _import_suite(name: str) -> Suite:
             f"{name}: `suite` is a {type(suite).__name__}; it must be a GymnasiumSuite or another"
             " subclass of makeanagent.suites.Suite"
         )
-    from makeanagent.suites.gymnasium import GymnasiumSuite
-
-    if isinstance(suite, GymnasiumSuite):
+    if is_dataclass(suite) and any(field.name == "name" for field in fields(suite)):
         # Ids of its tasks then lead back to the file.
         suite = replace(suite, name=name)
     try:
