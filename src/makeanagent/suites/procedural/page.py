@@ -60,7 +60,8 @@ by itself or among thousands, and layout k of it is the same too.
 
 ```bash
 make-an-agent record --env procedural/17 --out demo.npz
-make-an-agent evaluate --env procedural/17 --prompts demo.npz
+make-an-agent generate --prompt demo.npz --num 100 --out policies
+make-an-agent evaluate policies --env procedural/17
 ```
 
 ```python

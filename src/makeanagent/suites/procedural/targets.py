@@ -6,14 +6,19 @@ import numpy as np
 
 from makeanagent.suites.procedural.family import KINDS
 from makeanagent.suites.procedural.programs import (
+    ACT,
     ANCHORS,
     APPROACH,
     CARRY,
     CLOSE,
     COMMITTED,
     CONTACT,
+    GOAL,
     LEAVE,
+    LOWER,
+    OBJECT,
     RELEASE,
+    SECOND,
     SLOTS,
     TESTS,
     WORLD,
@@ -24,6 +29,15 @@ _OFFSET, _RADIUS = 0.1, 0.03
 """Metres that count as 1: an offset's and a threshold's."""
 _MIDDLE = np.array([0, 0.7, 0], np.float32)
 """Middle of the table, in metres: offsets in the world are from there."""
+_TARGETS = {
+    APPROACH: (OBJECT,),
+    CONTACT: (OBJECT,),
+    LEAVE: (SECOND, GOAL, WORLD),
+    CARRY: (SECOND, GOAL, WORLD),
+    LOWER: (SECOND,),
+    ACT: (OBJECT, SECOND, GOAL),
+}
+"""Slots whose targets differ from task to task, and what they are fixed to."""
 _RADII = (RELEASE, APPROACH, CARRY)
 """Slots whose first test has a radius of its own."""
 
@@ -53,18 +67,26 @@ def program_targets(tasks: Tasks) -> Targets:
         add(name, tasks.kinds == number, everywhere)
     for slot, name in enumerate(SLOTS):
         present = program.present[:, slot]
-        add(f"{name} is used", present, everywhere)
-        for anchor, of in enumerate(ANCHORS):
-            add(f"{name} towards {of}", program.anchor[:, slot] == anchor, present)
+        if slot != ACT:
+            add(f"{name} is used", present, everywhere)
+        # Gains differ by factors: 10 counts as 0.
+        add(f"{name} gain", np.log(program.gain[:, slot] / 10), present)
+        if slot not in (RELEASE, CONTACT):
+            add(f"{name} effort", program.effort[:, slot], present)
+        for anchor in _TARGETS.get(slot, ()):
+            if len(_TARGETS[slot]) > 1:
+                is_it = program.anchor[:, slot] == anchor
+                add(f"{name} towards {ANCHORS[anchor]}", is_it, present)
+        if slot not in _TARGETS:
+            continue
         in_world = program.anchor[:, slot] == WORLD
         offset = program.offset[:, slot] - np.where(in_world[:, None], _MIDDLE, 0)
         for axis, letter in enumerate("xyz"):
             add(f"{name} offset {letter}", offset[:, axis] / _OFFSET, present)
-            add(f"{name} keeps {letter}", program.keeps[:, slot, axis], present)
-        add(f"{name} behind", program.behind[:, slot] / _OFFSET, present)
-        # Gains differ by factors: 10 counts as 0.
-        add(f"{name} gain", np.log(program.gain[:, slot] / 10), present)
-        add(f"{name} effort", program.effort[:, slot], present)
+            if slot in (APPROACH, LEAVE, CARRY):
+                add(f"{name} keeps {letter}", program.keeps[:, slot, axis], present)
+        if slot in (APPROACH, CONTACT, ACT):
+            add(f"{name} behind", program.behind[:, slot] / _OFFSET, present)
     for slot in _RADII:
         radius = program.radius[:, TESTS[slot][0]]
         # Some ask for a place along a line alone.
