@@ -201,11 +201,11 @@ MECHANISMS: tuple[Entry, ...] = (
     ),
     Range(
         name="handle off its place",
-        low=-0.06,
-        high=0.06,
+        low=-0.1,
+        high=0.1,
         width=3,
-        reason="Simulators report a handle's middle, a joint or a body's centre, a few"
-        " centimetres from where a hand makes contact.",
+        reason="Simulators report a handle's middle, a joint or a body's centre: up to half a"
+        " drawer's or a panel's width from where a hand makes contact.",
     ),
     Chance(
         name="handle is off",
