@@ -11,7 +11,7 @@ import pytest
 from makeanagent.errors import InputError
 from makeanagent.rollouts.actors import Memoryless
 from makeanagent.rollouts.batched import run_batch
-from makeanagent.rollouts.episodes import record_episode, run_episode
+from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import find_task, layouts
 from makeanagent.suites.procedural import KINDS, FamilyConfig, HandDynamics, ProceduralSuite
 from makeanagent.suites.procedural.suite import ProceduralWorlds
@@ -196,5 +196,7 @@ def test_a_demonstration_is_recorded_and_played_again(tmp_path):
     )
     assert trajectory.first_success
     actions = iter(trajectory.actions)
-    outcome = run_episode(SUITE.make(task), lambda _: next(actions), PROMPTS[0])
-    assert (outcome.success, outcome.num_steps) == (True, trajectory.first_success)
+    played = play(SUITE.make(task), lambda _: next(actions), PROMPTS[0], len(trajectory))
+    for number, (observation, _, step) in enumerate(played):
+        np.testing.assert_array_equal(observation, trajectory.observations[number])
+        assert step.success == trajectory.success[number]

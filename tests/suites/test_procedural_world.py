@@ -62,7 +62,7 @@ def test_a_program_succeeds_and_others_mostly_fail():
     tasks = draw(150, reached=1, slides=1, hinges=1, pushed=1, grasped=1, two=1)
     others = tasks.program.take(np.roll(np.arange(len(tasks)), 1))
     assert play(tasks, lambda seen: act(tasks.program, seen)).mean() > 0.9
-    assert play(tasks, lambda seen: act(others, seen)).mean() < 0.35
+    assert play(tasks, lambda seen: act(others, seen)).mean() < 0.2
 
 
 def test_chance_never_solves_a_task_that_asks_for_a_grasp():
@@ -153,7 +153,7 @@ def test_a_held_object_follows_the_hand(grasped):
         after, _ = world.step(np.stack([side, 0 * side, 0 * side, 1 + 0 * side], axis=1))
     moved = after - before
     assert (np.abs(moved[held, 0]) > 0.03).all()
-    np.testing.assert_allclose(moved[held, 4:7], moved[held, 0:3], atol=0.005)
+    np.testing.assert_allclose(moved[held, 4:7], moved[held, 0:3], atol=0.001)
 
 
 def test_mechanisms_that_have_to_be_held_stay_when_pushed():
@@ -224,7 +224,8 @@ def test_objects_are_taken_over_and_round_walls():
         observations, success = world.step(act(tasks.program, observations))
         solved |= success
         assert not ((world.object > low) & (world.object < high)).all(axis=1).any()
-    assert {3, 4} == set(tasks.kinds) and solved.mean() > 0.9
+    for kind in (3, 4):
+        assert solved[tasks.kinds == kind].mean() > 0.9
 
 
 def test_phases_follow_each_other_as_a_grasp_does(grasped):

@@ -88,10 +88,7 @@ class Program(Rows):
 def act(program: Program, observations: np.ndarray) -> np.ndarray:
     """Actions `[N, 4]` in [-1, 1] of N programs on an observation each, `[N, 39]`."""
     observations = np.asarray(observations, np.float32)
-    rows = np.arange(len(observations))
-    anchors = np.zeros((len(rows), len(ANCHORS), 3), np.float32)
-    for anchor, start in ((HAND, 0), (OBJECT, 4), (SECOND, 11), (GOAL, 36)):
-        anchors[:, anchor] = observations[:, start : start + 3]
+    rows, anchors = np.arange(len(observations)), _find_anchors(observations)
     hand = anchors[:, HAND]
     slot = _choose_slots(program, anchors, observations[:, 3])
     target = anchors[rows, program.anchor[rows, slot]]
@@ -105,10 +102,15 @@ def act(program: Program, observations: np.ndarray) -> np.ndarray:
 
 def choose_slots(program: Program, observations: np.ndarray) -> np.ndarray:
     """Which slot acts, int `[N]`, on an observation each, `[N, 39]`."""
+    return _choose_slots(program, _find_anchors(observations), observations[:, 3])
+
+
+def _find_anchors(observations: np.ndarray) -> np.ndarray:
+    """Places of `ANCHORS`, `[N, 5, 3]`; the world's is zero."""
     anchors = np.zeros((len(observations), len(ANCHORS), 3), np.float32)
     for anchor, start in ((HAND, 0), (OBJECT, 4), (SECOND, 11), (GOAL, 36)):
         anchors[:, anchor] = observations[:, start : start + 3]
-    return _choose_slots(program, anchors, observations[:, 3])
+    return anchors
 
 
 def _look(anchors: np.ndarray) -> np.ndarray:
