@@ -13,6 +13,7 @@ from makeanagent.suites.suite import Suite
 _SUITES = {
     "metaworld": "metaworld:MetaWorldSuite",
     "gymnasium": "gymnasium:GymnasiumSuite",
+    "procedural": "procedural:ProceduralSuite",
 }
 """Module and class of each suite of the package, imported when it is asked for."""
 _ENV_ID = re.compile(r"(?P<suite>.+?\.py|[^/]+)/(?P<task>.+)")
