@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.suites import find_suite
@@ -51,7 +51,7 @@ def fill(tiny_zoo, generator):
     """Fills cells in a folder with expert prompts, and notes how often these were recorded."""
     suite = find_suite(tiny_zoo.suite)
 
-    def run(folder, cells, recorded=None, generator=generator, config=CONFIG):
+    def run(folder, cells, recorded=None, generator=generator, config=CONFIG, offset=0):
         names = []
         with open_pool(1) as pool:
 
@@ -59,7 +59,9 @@ def fill(tiny_zoo, generator):
                 if recorded is not None:
                     recorded.append((source, task))
                 window = generator.config.window
-                return record_expert_prompts(pool, suite, task, config.num_prompts, window)
+                return record_expert_prompts(
+                    pool, suite, task, config.num_prompts, window, offset=offset
+                )
 
             fill_cells(
                 pool, suite, cells, lambda *_: generator, prompt, folder, config, names.append
@@ -82,14 +84,14 @@ def test_cells_are_filled_once(fill, tmp_path):
     lost.unlink()
     recorded.clear()
     assert sorted(fill(tmp_path, cells, recorded)) == sorted(names)
-    assert recorded == [("expert", TASKS[0])]
+    assert sorted(recorded) == sorted(("expert", task) for task in TASKS)
     again = json.loads(lost.read_text())
     assert again["paper"] == found["paper"]
     assert again["held_out"] == found["held_out"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_cells_of_another_generator_or_size_are_made_again(fill, generator, tmp_path):
+def test_cells_of_another_generator_size_or_prompts_are_made_again(fill, generator, tmp_path):
     cells = table4.list_cells(("distilled",), ("expert",), TASKS[:1], 1)
     fill(tmp_path, cells)
     smaller = replace(CONFIG, num_prompts=2)
@@ -98,13 +100,21 @@ def test_cells_of_another_generator_or_size_are_made_again(fill, generator, tmp_
     assert cell["num_policies"] == 2
     generator.save_pretrained(tmp_path / "generator")
     saved = MakeAnAgent.from_pretrained(tmp_path / "generator")
-    recorded = []
-    for expected in (1, 0):
-        recorded.clear()
-        fill(tmp_path, cells, recorded, generator=saved, config=smaller)
-        assert len(recorded) == expected
+    path = tmp_path / f"{cells[0].name}.json"
+
+    def is_made_again(**options):
+        before = path.stat().st_mtime_ns
+        fill(tmp_path, cells, config=smaller, **options)
+        return path.stat().st_mtime_ns != before
+
+    assert [is_made_again(generator=saved) for _ in range(2)] == [True, False]
     (cell,) = read_cells(tmp_path, cells)
     assert cell["generator_sha256"] == saved.fingerprint
+    # The same weights, asked for in another way.
+    saved.config = replace(saved.config, diffusion=DiffusionConfig(sample_steps=2))
+    assert [is_made_again(generator=saved) for _ in range(2)] == [True, False]
+    # The same source and task, other demonstrations.
+    assert [is_made_again(generator=saved, offset=8) for _ in range(2)] == [True, False]
 
 
 def test_table_4_is_a_row_a_task_and_its_means(fill, tmp_path):
@@ -240,7 +250,7 @@ def test_a_cell_generates_by_its_seed_from_its_own_prompts(tiny_zoo, tmp_path):
     asked = {}
 
     class Spy:
-        fingerprint, config = None, SimpleNamespace(tasks=TASKS[:1])
+        fingerprint, config = None, GeneratorConfig(spec=tiny_zoo.spec, tasks=TASKS[:1])
 
         def generate(self, prompts, seed):
             asked.setdefault(seed, []).append(prompts)
