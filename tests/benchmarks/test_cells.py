@@ -1,6 +1,7 @@
 """The paper's experiments on a small suite: cells, resuming, prompts of every source, summaries."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.cells import (
 )
 from benchmarks.experiments import alignment, figure5, figure7, table4
 from benchmarks.prompts import record_expert_prompts, record_zoo_prompts
+from benchmarks.results import read_result
 from tests.tiny_zoo import TASKS
 
 from makeanagent.errors import InputError
@@ -32,6 +34,7 @@ from makeanagent.suites import find_suite
 from makeanagent.trajectories import PromptWindow, make_prompt
 
 CONFIG = CellConfig(num_prompts=3, layouts_per_policy=2, best_of=2)
+SETTINGS = {"protocol": {"paper_layouts": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,13 @@ def test_a_row_below_the_paper_is_counted():
     assert mean["paper_qualified"] == 0.33
 
 
+def test_the_page_explains_the_prompts_that_its_rows_have():
+    for name, write in (("table4", table4.write_table4), ("table4_expert", table4.write_earlier)):
+        result = read_result(name)
+        told = {source.lower() for source in re.findall(r"\*(\w+)\* prompts", write(result))}
+        assert told == {row["source"] for row in result["rows"]}
+
+
 def test_sac_zoos_have_replay_prompts_alone():
     cells = table4.list_cells(("distilled", "sac"), ("expert", "replay"), ("reach-v3",), 1)
     assert {(cell.zoo, cell.source) for cell in cells} == {
@@ -174,7 +184,9 @@ def test_figure_5_takes_the_first_prompts(tmp_path):
     assert points[100]["qualified"]["mean"] == 0.5
     assert points[50]["mean"]["mean"] == pytest.approx(0.8 * 40 / 50)
     path = tmp_path / "figure5.png"
-    write_figure(figure5.draw(result), path)
+    drawn = figure5.draw(result, SETTINGS)
+    assert drawn.axes[0].get_ylabel() == "success on 3 random layouts"
+    write_figure(drawn, path)
     assert path.stat().st_size > 10_000
 
 
@@ -189,7 +201,7 @@ def test_figure_7_is_a_point_a_noise(tmp_path):
     assert result["points"][1]["qualified"]["mean"] == pytest.approx(0.85)
     assert result["points"][1]["qualified"]["std"] == pytest.approx(0.05)
     path = tmp_path / "figure7.png"
-    write_figure(figure7.draw(result), path)
+    write_figure(figure7.draw(result, SETTINGS), path)
     assert path.stat().st_size > 10_000
 
 
