@@ -5,6 +5,7 @@ An experiment is a module of `benchmarks/experiments` with a `Command` (its opti
 (its sections of docs/results.md), and a line here.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -64,16 +65,24 @@ def main(arguments: list[str] | None = None) -> int:
     name, options = (arguments or ["--help"])[0], arguments[1:]
     usage = f"usage: {_PROG} NAME [options], or NAME --help; the experiments (--list):"
     if name == "--list":
-        print(list_experiments())
+        _show(list_experiments())
         return 0
     if name in ("-h", "--help"):
-        print(f"{usage}\n{list_experiments()}")
+        _show(f"{usage}\n{list_experiments()}")
         return 0
     found = next((experiment for experiment in EXPERIMENTS if experiment.name == name), None)
     if found is None:
         print(f"{_PROG}: error: {name}: no experiment; {_PROG} --list names them", file=sys.stderr)
         return 2
     return run_verb(found.load().Command, f"{_PROG} {name}", found.about, options)
+
+
+def _show(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); nothing more may be written, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

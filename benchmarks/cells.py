@@ -3,9 +3,11 @@
 A cell is one generator (zoo and training seed) prompted for one task by one source of prompts, with
 noise added to the prompts' actions or not. Each is one JSON file that holds every success: what an
 experiment reports is worked out from its cells without another rollout, and a killed run goes on
-with the cells that are missing. A cell of another generator or of other sizes is made again.
+with the cells that are missing. A cell of another generator, of other prompts or of other sizes is
+made again.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
@@ -106,17 +108,21 @@ def fill_cells(
     for cell in sorted(cells, key=lambda cell: (cell.source, cell.task, cell.name)):
         path = folder / f"{cell.name}.json"
         generator = generators(cell.zoo, cell.seed)
+        key = cell.source, cell.task
+        # Also where the cell is there, since only the prompts tell whether they are its own.
+        if given is None or given[0] != key:
+            given = key, prompts(generator, *key)
+        disturbed, protocol = disturb(given[1], cell.noise), config.protocol(cell.seed)
         origin = {
             "config": asdict(config),
-            "protocol": asdict(config.protocol(cell.seed)),
+            "protocol": asdict(protocol),
+            # What it generates follows from its config too: segments, diffusion steps.
+            "generator": asdict(generator.config),
             "generator_sha256": generator.fingerprint,
+            "prompts_sha256": hash_prompts(disturbed),
         }
         if read_matching(path, origin) is None:
-            key = cell.source, cell.task
-            if given is None or given[0] != key:
-                given = key, prompts(generator, *key)
-            policies = generator.generate(disturb(given[1], cell.noise), seed=cell.seed)
-            protocol = config.protocol(cell.seed)
+            policies = generator.generate(disturbed, seed=cell.seed)
             result = evaluate_policies(pool, suite, cell.task, policies, protocol)
             result |= asdict(cell) | origin
             result |= {
@@ -125,6 +131,15 @@ def fill_cells(
             }
             write_json(path, result)
         report(cell.name)
+
+
+def hash_prompts(prompts: Sequence[Trajectory]) -> str:
+    """SHA-256 of what prompts hold, whoever made them and however."""
+    digest = hashlib.sha256()
+    for prompt in prompts:
+        for array in (prompt.observations, prompt.actions, prompt.success):
+            digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def disturb(prompts: Sequence[Trajectory], scale: float) -> list[Trajectory]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.cells import Cell, CellConfig, Source, ZooKind, fill_cells, read_cells
+from benchmarks.origins import keep_known
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts, record_zoo_prompts
 from benchmarks.results import Settings
 from makeanagent.cli.checks import require_at_least
@@ -129,6 +130,8 @@ class PaperOptions:
             num_prompts=self.num_prompts,
             preset=self.preset,
             paper_schedule=paper_schedule,
+            sources=sorted({cell.source for cell in cells}),
+            tasks=sorted({cell.task for cell in cells}),
         )
 
     def _make_prompts(
@@ -181,6 +184,8 @@ def resolve_settings(
     num_prompts: int,
     preset: Preset,
     paper_schedule: float | None = None,
+    sources: Sequence[Source] | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> Settings:
     """What cells of these options are made with by today's code.
 
@@ -190,6 +195,8 @@ def resolve_settings(
         num_prompts: prompts of each cell.
         preset: of training.
         paper_schedule: share of its schedule that the paper's preset trains.
+        sources: who made the prompts, where that is known.
+        tasks: full names of those of the cells, where they are known.
     """
     config = CellConfig(num_prompts=num_prompts)
     return {
@@ -199,6 +206,7 @@ def resolve_settings(
             "num_prompts": num_prompts,
             "preset": preset,
             "paper_schedule": paper_schedule,
+            **keep_known(sources=sources, tasks=tasks),
         },
         "cells": asdict(config),
         "protocol": asdict(config.protocol(0)),

@@ -1,6 +1,6 @@
 """Prompts for benchmarks, from named sources, on layouts that are set aside for prompts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -31,7 +31,6 @@ def record_expert_prompts(
     count: int,
     window: Window,
     noise_scales: Sequence[float] = EXPERT_NOISE,
-    on_progress: Callable[[int], Any] | None = None,
     offset: int = 0,
 ) -> list[Trajectory]:
     """Episodes of the task's expert with action noise, each a success on a layout of its own.
@@ -46,7 +45,6 @@ def record_expert_prompts(
         count: how many.
         window: how much of an episode a prompt needs.
         noise_scales: standard deviations of the action noise, by turns.
-        on_progress: called with numbers of recorded prompts.
         offset: number of the first one, which gives layouts and noise: prompts of other numbers
             share neither.
 
@@ -62,8 +60,7 @@ def record_expert_prompts(
         for start in range(0, count, _JOB_PROMPTS)
     ]
     jobs = [(suite, task, part, tuple(noise_scales), window) for part in numbers]
-    report = on_progress or (lambda amount: None)
-    parts = run_jobs(pool, _record_experts, jobs, lambda _, part: report(len(part)))
+    parts = run_jobs(pool, _record_experts, jobs)
     return [trajectory for part in parts for trajectory in part]
 
 
@@ -96,7 +93,6 @@ def record_zoo_prompts(
     count: int,
     window: Window,
     held_out_runs: int,
-    on_progress: Callable[[int], Any] | None = None,
 ) -> list[Trajectory]:
     """Episodes of qualified zoo policies of the runs that training holds out.
 
@@ -118,8 +114,7 @@ def record_zoo_prompts(
     jobs = [
         (suite, task, part, picked[part.start : part.stop], zoo.spec, window) for part in numbers
     ]
-    report = on_progress or (lambda amount: None)
-    parts = run_jobs(pool, _record_policies, jobs, lambda _, part: report(len(part)))
+    parts = run_jobs(pool, _record_policies, jobs)
     return [trajectory for part in parts for trajectory in part]
 
 

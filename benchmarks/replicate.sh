@@ -16,9 +16,11 @@ make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --sac.in
 python -m benchmarks zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
-# These four share their training runs and cells.
-python -m benchmarks table4 --zoo runs/zoo --sac-zoo runs/sac --unseen-zoo runs/zoo_unseen \
+# These five share their training runs and cells.
+python -m benchmarks table4 --zoo runs/zoo --sac-zoo runs/sac --sources replay \
     --paper-schedule 0.02
+python -m benchmarks table4 --zoo runs/zoo --unseen-zoo runs/zoo_unseen --sources expert zoo \
+    --out benchmarks/results/table4_expert.json
 python -m benchmarks figure5 --zoo runs/zoo --sac-zoo runs/sac
 python -m benchmarks figure7 --zoo runs/zoo
 python -m benchmarks alignment --zoo runs/zoo --sac-zoo runs/sac \
@@ -57,12 +59,12 @@ for seed in 0 1 2; do
     make-an-agent train predictor --zoo runs/zoo_generators --out "$run" --seed "$seed"
 done
 python -m benchmarks ranking --run-folder runs/unseen/seed-0
-# The final table: on sealed layouts, whose use is logged in benchmarks/sealed_layouts.jsonl.
+# The final tables: on sealed layouts, each use of which is logged in benchmarks/sealed_layouts.jsonl.
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks unseen --seeds 3 --sealed
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
-    --out benchmarks/results/known.json
+    --sealed --out benchmarks/results/known.json
 python -m benchmarks unseen --generator metaworld --parts core --runs runs/shipped \
-    --out benchmarks/results/shipped.json
+    --sealed --out benchmarks/results/shipped.json
 python -m benchmarks novelty --zoo runs/zoo --generator metaworld-10 \
     --num-prompts 6 --num-layouts 10
 python -m benchmarks speed

@@ -16,7 +16,7 @@ from benchmarks.pages.curves import draw_curves
 from benchmarks.pages.means import ZOOS
 from benchmarks.pages.tables import describe, plus_minus, table
 from benchmarks.paper import PaperOptions, resolve_settings
-from benchmarks.results import read_optional, write_result
+from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.cli.checks import require_picture
 from makeanagent.evaluation.figures import write_figure
 from makeanagent.evaluation.metrics import qualified_rate, top_k_success
@@ -43,8 +43,9 @@ class Command(PaperOptions):
         kinds = [kind for kind in zoos if kind in ("distilled", "sac")]
         cells = list_replay_cells(kinds, (*seen, *unseen), self.seeds)
         result = summarize(self.fill("figure5", zoos, cells))
-        write_result(self.out, "figure5", result, self.resolve(cells), self.note)
-        write_figure(draw(result), self.figure)
+        settings = self.resolve(cells)
+        write_result(self.out, "figure5", result, settings, self.note)
+        write_figure(draw(result, settings), self.figure)
         print(f"written: {self.figure}")
 
 
@@ -85,13 +86,14 @@ def _measure(cells: Sequence[dict[str, Any]], count: int) -> dict[str, Any]:
     }
 
 
-def draw(result: dict[str, Any]) -> Figure:
+def draw(result: dict[str, Any], settings: Settings) -> Figure:
     """Success over the number of prompts, seen tasks (figure 5) and unseen ones (figure 6)."""
     panels = {
         f"{'seen' if seen else 'unseen'} tasks": [p for p in result["points"] if p["seen"] == seen]
         for seen in (True, False)
     }
-    return draw_curves(panels, "num_prompts", "prompts, and policies", logarithmic=True)
+    layouts = settings["protocol"]["paper_layouts"]
+    return draw_curves(panels, "num_prompts", "prompts, and policies", layouts, logarithmic=True)
 
 
 def write_page() -> str:

@@ -12,7 +12,7 @@ from benchmarks.pages.curves import draw_curves
 from benchmarks.pages.means import ZOOS
 from benchmarks.pages.tables import describe, plus_minus, table
 from benchmarks.paper import PaperOptions, resolve_settings
-from benchmarks.results import read_optional, write_result
+from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.cli.checks import require_picture
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import write_figure
@@ -40,8 +40,9 @@ class Command(PaperOptions):
             raise InputError("figure7: the zoo holds all of --tasks; none is unseen")
         cells = list_cells(("distilled",), unseen, self.seeds)
         result = summarize(self.fill("figure7", zoos, cells))
-        write_result(self.out, "figure7", result, self.resolve(cells), self.note)
-        write_figure(draw(result), self.figure)
+        settings = self.resolve(cells)
+        write_result(self.out, "figure7", result, settings, self.note)
+        write_figure(draw(result, settings), self.figure)
         print(f"written: {self.figure}")
 
 
@@ -87,9 +88,10 @@ def _measure(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def draw(result: dict[str, Any]) -> Figure:
+def draw(result: dict[str, Any], settings: Settings) -> Figure:
     """Success over the noise on the actions in the prompts."""
-    return draw_curves({"unseen tasks": result["points"]}, "noise", "noise on the prompts' actions")
+    panels, layouts = {"unseen tasks": result["points"]}, settings["protocol"]["paper_layouts"]
+    return draw_curves(panels, "noise", "noise on the prompts' actions", layouts)
 
 
 def write_page() -> str:

@@ -31,6 +31,7 @@ from benchmarks.experiments.novelty_measures import (
 )
 from benchmarks.experiments.novelty_page import draw_novelty, write_novelty
 from benchmarks.experiments.novelty_summary import DISTANCES, summarize_group
+from benchmarks.origins import hash_zoo, keep_known
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
 from benchmarks.results import Settings, describe_training, read_optional, write_result
 from makeanagent.cli.checks import require_at_least, require_picture
@@ -104,7 +105,10 @@ class Command:
         tasks = expand_tasks(suite, self.tasks)
         generator = MakeAnAgent.from_pretrained(self.generator)
         sizes = {"num_prompts": self.num_prompts, "num_layouts": self.num_layouts}
-        settings, config = resolve_settings(**sizes), NoveltyConfig(**sizes)
+        config = NoveltyConfig(**sizes)
+        settings = resolve_settings(
+            **sizes, generator=self.generator, tasks=tasks, zoo_sha256=hash_zoo(zoo)
+        )
         # Each task counts twice: when its prompts are recorded, and when its policies have played.
         with open_pool() as pool, show_progress("novelty: tasks", 2 * len(tasks)) as advance:
             result = run_novelty(
@@ -117,11 +121,22 @@ class Command:
         print(f"written: {self.figure}")
 
 
-def resolve_settings(*, num_prompts: int, num_layouts: int) -> Settings:
+def resolve_settings(
+    *,
+    num_prompts: int,
+    num_layouts: int,
+    generator: str | None = None,
+    tasks: Sequence[str] | None = None,
+    zoo_sha256: str | None = None,
+) -> Settings:
     """What today's code makes of these sizes, for a generator of today's recipe."""
     config = NoveltyConfig(num_prompts=num_prompts, num_layouts=num_layouts)
     return {
-        "options": {"num_prompts": num_prompts, "num_layouts": num_layouts},
+        "options": {
+            "num_prompts": num_prompts,
+            "num_layouts": num_layouts,
+            **keep_known(generator=generator, tasks=tasks, zoo_sha256=zoo_sha256),
+        },
         "sizes": asdict(config),
         "expert_noise": list(EXPERT_NOISE),
         "training": asdict(FAST),

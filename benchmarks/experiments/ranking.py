@@ -1,12 +1,14 @@
 """What the success predictor is worth on tasks that neither it nor its generator was trained on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.origins import keep_known
 from benchmarks.pages.tables import describe, share, table
 from benchmarks.results import Settings, read_optional, write_result
-from makeanagent.artifacts import read_json
+from makeanagent.artifacts import hash_file, read_json
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.training.candidates import CandidateConfig
 from makeanagent.training.predictor import PredictorTraining
@@ -27,8 +29,15 @@ class Command:
         """Gather the figures and their settings, and write them."""
         found = read_json(self.run_folder / "predictor.json")
         played = read_json(self.run_folder / "candidates" / "settings.json")
+        path = self.run_folder / "run.json"
+        run = read_json(path)
+        options = {
+            "seed": run["config"]["seed"],
+            "tasks": run["tasks"],
+            "run_sha256": hash_file(path),
+        }
         settings = {
-            "options": {},
+            "options": options,
             "candidates": found["candidates"],
             "predictor": found["training"],
             "guidance": played["guidance"],
@@ -37,10 +46,15 @@ class Command:
         write_result(self.out, "ranking", figures, settings, self.note, found["provenance"])
 
 
-def resolve_settings() -> Settings:
-    """What `train predictor` does by today's code."""
+def resolve_settings(
+    *, seed: int | None = None, tasks: Sequence[str] | None = None, run_sha256: str | None = None
+) -> Settings:
+    """What `train predictor` does by today's code, whatever run it is for.
+
+    The hash is of `run.json`, which names the shards that were trained on by theirs.
+    """
     return {
-        "options": {},
+        "options": keep_known(seed=seed, tasks=tasks, run_sha256=run_sha256),
         "candidates": asdict(CandidateConfig()),
         "predictor": asdict(PredictorTraining()),
         "guidance": asdict(GuidanceConfig()),

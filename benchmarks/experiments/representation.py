@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 import torch
 
+from benchmarks.origins import keep_known
 from benchmarks.pages.tables import describe, table
 from benchmarks.results import Settings, read_optional, write_result
+from makeanagent.artifacts import hash_file
 from makeanagent.cli.progress import show_progress
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
@@ -72,19 +74,31 @@ class Command:
             seed=self.seed,
             num_policies=self.num_policies,
             num_layouts=self.num_layouts,
+            run_sha256=hash_file(self.run_folder / "run.json"),
         )
         result |= {"training_seconds": run.training_seconds}
         write_result(self.out, "representation", result, settings, self.note)
 
 
-def resolve_settings(*, preset: Preset, seed: int, num_policies: int, num_layouts: int) -> Settings:
-    """What is measured by today's code: the training of autoencoder and embedding."""
+def resolve_settings(
+    *,
+    preset: Preset,
+    seed: int,
+    num_policies: int,
+    num_layouts: int,
+    run_sha256: str | None = None,
+) -> Settings:
+    """What is measured by today's code: the training of autoencoder and embedding.
+
+    The hash is of `run.json`, which names the shards that were trained on by theirs.
+    """
     return {
         "options": {
             "preset": preset,
             "seed": seed,
             "num_policies": num_policies,
             "num_layouts": num_layouts,
+            **keep_known(run_sha256=run_sha256),
         },
         "training": asdict(PRESETS[preset]),
     }

@@ -102,10 +102,9 @@ on {held_out} layouts of its own range. *Best of {cells["best_of"]}*: chosen on
 {protocol["selection_layouts"]} layouts and scored on {held_out} others. No layout serves two
 purposes. Generation is the paper's, without guidance.
 
-*Replay* prompts are the paper's: successful episodes of SAC agents in training, on one fixed layout
-(`benchmarks/replay`). *Expert* prompts are of scripted experts with action noise
-{join(settings["expert_noise"])} by turns, *zoo* prompts of zoo policies of runs that training held
-out. The *distilled* zoo is this project's, the *SAC* zoo the paper's way. The paper's figures are
+{_explain_prompts(result)}
+
+The *distilled* zoo is this project's, the *SAC* zoo the paper's way. The paper's figures are
 for Meta-World v2, ours for v3; {len(tasks - compared)} of the {len(tasks)} tasks are not in its
 table.
 {_explain_paper_preset(result)}
@@ -122,6 +121,8 @@ def write_earlier(result: dict[str, Any]) -> str:
     """The same measures with the prompts of experts and zoo policies; its note says of what."""
     return f"""## Prompted by experts and zoo policies
 
+{_explain_prompts(result)}
+
 {write_means(result)}
 
 {describe(result, resolve_settings)}
@@ -129,6 +130,19 @@ def write_earlier(result: dict[str, Any]) -> str:
 {_write_sections(result)}
 
 """
+
+
+def _explain_prompts(result: dict[str, Any]) -> str:
+    """Who made the prompts of these rows."""
+    noise = join(result["settings"]["expert_noise"])
+    texts = {
+        "replay": "*Replay* prompts are the paper's: successful episodes of SAC agents in"
+        " training, on one fixed layout (`benchmarks/replay`).",
+        "expert": f"*Expert* prompts are of scripted experts with action noise {noise} by turns.",
+        "zoo": "*Zoo* prompts are of zoo policies of runs that training held out.",
+    }
+    present = {row["source"] for row in result["rows"]}
+    return "\n".join(text for source, text in texts.items() if source in present)
 
 
 def _explain_paper_preset(result: dict[str, Any]) -> str:

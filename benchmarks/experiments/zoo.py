@@ -1,7 +1,7 @@
 """What a zoo holds: policies, runs, and how many are qualified on layouts outside training."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 from benchmarks.pages.tables import describe, table
 from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.artifacts import seconds_between
-from makeanagent.rl.sac.config import SACConfig
-from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.rl.sac import config as sac
+from makeanagent.zoo.recipes import distillation_config as distillation
 from makeanagent.zoo.store import Zoo
 
-_RECIPES = {"distillation": DistillationConfig, "sac": SACConfig}
+_PRESETS: dict[str, Any] = {"distillation": distillation.PRESETS, "sac": sac.PRESETS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,23 +34,23 @@ class Command:
         header = zoo.header
         settings = {
             "options": {
-                "recipe": header["recipe"], "config": header["config"], "seed": header["seed"],
+                "recipe": header["recipe"], "seed": header["seed"], "given": header.get("given"),
             },
             "recipe": header["config"],
         }  # fmt: skip
         write_result(self.out, "zoo", describe_zoo(zoo), settings, self.note)
 
 
-def resolve_settings(*, recipe: str, config: Mapping[str, Any], seed: int) -> Settings:
-    """What today's code makes of a zoo's settings, each of which whoever built it may have chosen.
+def resolve_settings(*, recipe: str, seed: int, given: Mapping[str, Any] | None = None) -> Settings:
+    """What today's code makes of the settings that whoever built the zoo chose.
 
-    Only one that is new, or gone, tells of another recipe.
+    Older zoos do not tell these from the defaults of their day: that counts as a change.
     """
-    default = asdict(_RECIPES[recipe]())
-    chosen = {name: value for name, value in config.items() if name in default}
+    chosen = dict(given or {})
+    config = replace(_PRESETS[recipe][chosen.pop("preset", "fast")], **chosen)
     return {
-        "options": {"recipe": recipe, "config": config, "seed": seed},
-        "recipe": default | chosen,
+        "options": {"recipe": recipe, "seed": seed, "given": dict(given or {})},
+        "recipe": asdict(config),
     }
 
 

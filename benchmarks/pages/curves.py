@@ -16,6 +16,7 @@ def draw_curves(
     panels: Mapping[str, Sequence[dict[str, Any]]],
     field: str,
     text: str,
+    num_layouts: int,
     *,
     logarithmic: bool = False,
 ) -> Figure:
@@ -25,6 +26,7 @@ def draw_curves(
         panels: points of each panel by its name.
         field: of a point, where it stands on the horizontal axis.
         text: what that axis says.
+        num_layouts: random layouts that success is measured on.
         logarithmic: whether its scale is.
     """
     panels = {name: points for name, points in panels.items() if points}
@@ -43,7 +45,7 @@ def draw_curves(
             ax.set_title(f"{points[0]['num_tasks']} {name}")
             ax.set_xlabel(text)
             ax.set_ylim(-0.02, 1.04)
-        axes[0].set_ylabel("success on 5 random layouts")
+        axes[0].set_ylabel(f"success on {num_layouts} random layouts")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=num_zoos)
     return figure

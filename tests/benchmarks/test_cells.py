@@ -1,8 +1,8 @@
 """The paper's experiments on a small suite: cells, resuming, prompts of every source, summaries."""
 
 import json
+import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from benchmarks.cells import (
 )
 from benchmarks.experiments import alignment, figure5, figure7, table4
 from benchmarks.prompts import record_expert_prompts, record_zoo_prompts
+from benchmarks.results import read_result
 from tests.tiny_zoo import TASKS
 
 from makeanagent.errors import InputError
@@ -26,12 +27,14 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.suites import find_suite
 from makeanagent.trajectories import PromptWindow, make_prompt
 
 CONFIG = CellConfig(num_prompts=3, layouts_per_policy=2, best_of=2)
+SETTINGS = {"protocol": {"paper_layouts": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def fill(tiny_zoo, generator):
     """Fills cells in a folder with expert prompts, and notes how often these were recorded."""
     suite = find_suite(tiny_zoo.suite)
 
-    def run(folder, cells, recorded=None, generator=generator, config=CONFIG):
+    def run(folder, cells, recorded=None, generator=generator, config=CONFIG, offset=0):
         names = []
         with open_pool(1) as pool:
 
@@ -59,7 +62,9 @@ def fill(tiny_zoo, generator):
                 if recorded is not None:
                     recorded.append((source, task))
                 window = generator.config.window
-                return record_expert_prompts(pool, suite, task, config.num_prompts, window)
+                return record_expert_prompts(
+                    pool, suite, task, config.num_prompts, window, offset=offset
+                )
 
             fill_cells(
                 pool, suite, cells, lambda *_: generator, prompt, folder, config, names.append
@@ -82,14 +87,14 @@ def test_cells_are_filled_once(fill, tmp_path):
     lost.unlink()
     recorded.clear()
     assert sorted(fill(tmp_path, cells, recorded)) == sorted(names)
-    assert recorded == [("expert", TASKS[0])]
+    assert sorted(recorded) == sorted(("expert", task) for task in TASKS)
     again = json.loads(lost.read_text())
     assert again["paper"] == found["paper"]
     assert again["held_out"] == found["held_out"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_cells_of_another_generator_or_size_are_made_again(fill, generator, tmp_path):
+def test_cells_of_another_generator_size_or_prompts_are_made_again(fill, generator, tmp_path):
     cells = table4.list_cells(("distilled",), ("expert",), TASKS[:1], 1)
     fill(tmp_path, cells)
     smaller = replace(CONFIG, num_prompts=2)
@@ -98,13 +103,21 @@ def test_cells_of_another_generator_or_size_are_made_again(fill, generator, tmp_
     assert cell["num_policies"] == 2
     generator.save_pretrained(tmp_path / "generator")
     saved = MakeAnAgent.from_pretrained(tmp_path / "generator")
-    recorded = []
-    for expected in (1, 0):
-        recorded.clear()
-        fill(tmp_path, cells, recorded, generator=saved, config=smaller)
-        assert len(recorded) == expected
+    path = tmp_path / f"{cells[0].name}.json"
+
+    def is_made_again(**options):
+        before = path.stat().st_mtime_ns
+        fill(tmp_path, cells, config=smaller, **options)
+        return path.stat().st_mtime_ns != before
+
+    assert [is_made_again(generator=saved) for _ in range(2)] == [True, False]
     (cell,) = read_cells(tmp_path, cells)
     assert cell["generator_sha256"] == saved.fingerprint
+    # The same weights, asked for in another way.
+    saved.config = replace(saved.config, diffusion=DiffusionConfig(sample_steps=2))
+    assert [is_made_again(generator=saved) for _ in range(2)] == [True, False]
+    # The same source and task, other demonstrations.
+    assert [is_made_again(generator=saved, offset=8) for _ in range(2)] == [True, False]
 
 
 def test_table_4_is_a_row_a_task_and_its_means(fill, tmp_path):
@@ -129,6 +142,13 @@ def test_a_row_below_the_paper_is_counted():
     (mean,) = table4.summarize(cells)["means"]
     assert (mean["cells_below_paper"], mean["cells_in_paper"]) == (1, 3)
     assert mean["paper_qualified"] == 0.33
+
+
+def test_the_page_explains_the_prompts_that_its_rows_have():
+    for name, write in (("table4", table4.write_table4), ("table4_expert", table4.write_earlier)):
+        result = read_result(name)
+        told = {source.lower() for source in re.findall(r"\*(\w+)\* prompts", write(result))}
+        assert told == {row["source"] for row in result["rows"]}
 
 
 def test_sac_zoos_have_replay_prompts_alone():
@@ -164,7 +184,9 @@ def test_figure_5_takes_the_first_prompts(tmp_path):
     assert points[100]["qualified"]["mean"] == 0.5
     assert points[50]["mean"]["mean"] == pytest.approx(0.8 * 40 / 50)
     path = tmp_path / "figure5.png"
-    write_figure(figure5.draw(result), path)
+    drawn = figure5.draw(result, SETTINGS)
+    assert drawn.axes[0].get_ylabel() == "success on 3 random layouts"
+    write_figure(drawn, path)
     assert path.stat().st_size > 10_000
 
 
@@ -179,7 +201,7 @@ def test_figure_7_is_a_point_a_noise(tmp_path):
     assert result["points"][1]["qualified"]["mean"] == pytest.approx(0.85)
     assert result["points"][1]["qualified"]["std"] == pytest.approx(0.05)
     path = tmp_path / "figure7.png"
-    write_figure(figure7.draw(result), path)
+    write_figure(figure7.draw(result, SETTINGS), path)
     assert path.stat().st_size > 10_000
 
 
@@ -240,7 +262,7 @@ def test_a_cell_generates_by_its_seed_from_its_own_prompts(tiny_zoo, tmp_path):
     asked = {}
 
     class Spy:
-        fingerprint, config = None, SimpleNamespace(tasks=TASKS[:1])
+        fingerprint, config = None, GeneratorConfig(spec=tiny_zoo.spec, tasks=TASKS[:1])
 
         def generate(self, prompts, seed):
             asked.setdefault(seed, []).append(prompts)

@@ -1,6 +1,7 @@
 """The list of experiments, what each file must hold, and what stays out of the package's wheel."""
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.__main__ import EXPERIMENTS, main
+from benchmarks.experiments import speed
 from benchmarks.results import RESULTS, read_result
 from setuptools import find_packages
 
@@ -58,6 +60,24 @@ def test_each_has_a_command_with_help_settings_and_a_page(experiment, capsys):
     assert module.Command.run.__doc__ and module.resolve_settings.__doc__
     page = module.write_page()
     assert page == "" if experiment.picture else page.startswith("## ") and page.endswith("\n\n")
+
+
+def test_the_page_on_speed_does_without_a_suite_that_tells_its_physics(monkeypatch):
+    result = read_result("speed")
+    monkeypatch.setattr(speed, "read_optional", lambda name: result)
+    assert "one core: physics alone, environment, policy and environment |" in speed.write_page()
+    del result["rollouts"]["physics_steps_per_second_per_core"]
+    assert "one core: environment, policy and environment |" in speed.write_page()
+
+
+def test_the_list_ends_quietly_where_its_reader_does():
+    # A reader that has gone before the first line, as `head` may have by the last.
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "benchmarks", "--list"]
+    found = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 def test_a_page_is_empty_where_nothing_was_measured(monkeypatch, tmp_path):

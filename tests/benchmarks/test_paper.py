@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.__main__ import main
+from benchmarks.experiments import table4
+from benchmarks.results import list_changes
 from tests.tiny_zoo import SUITE, TASKS, TINY
 
 from makeanagent.rl.sac.config import SMOKE as SAC_SMOKE
@@ -57,6 +59,9 @@ def test_the_experiments_share_training_runs_and_cells(files, command, tmp_path)
         for zoo, source in (("distilled", "expert"), ("distilled", "replay"), ("sac", "replay"))
         for task in TASKS
     }
+    options = table["settings"]["options"]
+    assert (options["sources"], options["tasks"]) == (["expert", "replay"], sorted(TASKS))
+    assert list_changes(table, table4.resolve_settings) == []
     folder = files / "runs" / "cells"
     cells = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     # 2 sources + SAC on two tasks.

@@ -236,6 +236,7 @@ def test_a_sac_zoo_is_built_listed_shown_and_verified(sac_zoo, capsys):
     zoo = Zoo.open(sac_zoo)
     assert zoo.header["recipe"] == "sac"
     assert zoo.header["config"]["env_steps"] == 1_200
+    assert zoo.header["given"] == {"preset": "smoke"}
     assert zoo.tasks() == sorted(EASY_TASKS)
     assert not list(sac_zoo.glob(".*"))
 

@@ -12,6 +12,10 @@ from makeanagent.zoo.recipes.distillation_config import DistillationConfig
 
 
 def read_config(*options):
+    return choose(*options)[0]
+
+
+def choose(*options):
     return tyro.cli(Build, args=["--out", "zoo", *options])._choose_config()
 
 
@@ -32,6 +36,13 @@ def test_what_is_not_given_is_the_presets():
     assert read_config("--recipe", "sac") == FAST
     for name, config in PRESETS.items():
         assert read_sac(name) == config
+
+
+def test_what_was_given_is_told_from_defaults():
+    _, given = choose("--num-runs", "16")
+    assert given == {"preset": "fast", "num_runs": 16}
+    _, given = choose("--recipe", "sac", "--preset", "paper", "--sac.init-seed", "5")
+    assert given == {"preset": "paper", "init_seed": 5}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(SACConfig)])

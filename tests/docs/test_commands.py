@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from benchmarks.__main__ import EXPERIMENTS
 from benchmarks.__main__ import main as run_benchmark
+from benchmarks.experiments import unseen
+from benchmarks.results import RESULTS
 
 from makeanagent import cli
 
@@ -65,8 +67,15 @@ def test_there_are_commands_to_check():
     assert len(find_commands("README.md", "make-an-agent")) >= 6
     assert len(find_commands("benchmarks/replicate.sh", "make-an-agent")) >= 6
     replicated = find_commands("benchmarks/replicate.sh", "python -m benchmarks")
-    # Every file of figures can be made again.
     assert {command[0] for command in replicated} == {each.name for each in EXPERIMENTS}
+
+
+def test_every_file_of_figures_can_be_made_again_and_final_tables_on_sealed_layouts(ran):
+    for command in find_commands("benchmarks/replicate.sh", "python -m benchmarks"):
+        assert run_benchmark(command) == 0
+    written = {command.out.name for command in ran}
+    assert {path.name for path in RESULTS.glob("*.json")} <= written
+    assert [command.sealed for command in ran if isinstance(command, unseen.Command)] == [True] * 3
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -76,7 +76,7 @@ class Build:
             ("--seed", self.seed, 0),
         ):
             require_at_least(option, value, minimum)
-        config = self._choose_config()
+        config, given = self._choose_config()
         config.check()
 
         from makeanagent.cli.progress import show_progress
@@ -105,6 +105,7 @@ class Build:
             self.seed,
             self.window_steps,
             space,
+            given,
         )
         done = measure_progress(zoo, tasks, self.blocks)
         with (
@@ -125,8 +126,8 @@ class Build:
             )
         _print_zoo(zoo)
 
-    def _choose_config(self) -> "RecipeConfig":
-        """The recipe's settings: of the preset, but for those that were given.
+    def _choose_config(self) -> tuple["RecipeConfig", dict[str, Any]]:
+        """The recipe's settings: of the preset, but for those that were given; and these.
 
         Raises:
             InputError: settings of another recipe were given, or a preset that it lacks.
@@ -146,7 +147,7 @@ class Build:
                 f"--preset {self.preset}: --recipe {self.recipe} has {', '.join(presets)} alone"
             )
         config: RecipeConfig = replace(presets[self.preset], **given[self.recipe])
-        return config
+        return config, {"preset": self.preset} | given[self.recipe]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ The JSON is written last: a shard without it does not count. `docs/formats.md` h
 
 import dataclasses
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
@@ -99,6 +99,7 @@ class Zoo:
         seed: int,
         num_steps: int = 60,
         space: Space | None = None,
+        given: Mapping[str, Any] | None = None,
     ) -> "Zoo":
         """Begin a zoo, or go on with one that was begun with the same settings.
 
@@ -113,6 +114,8 @@ class Zoo:
             seed: of everything.
             num_steps: steps that each stored trajectory has at least.
             space: what observations and actions are; by default nothing but the spec's widths.
+            given: which of the settings were chosen, preset among them, for the record: the others
+                are defaults of their day.
 
         Raises:
             InputError: `folder` holds a zoo of other settings, or other files, or there is no such
@@ -130,9 +133,10 @@ class Zoo:
             "num_steps": num_steps,
             "space": space.to_dict(),
         }
+        record = {} if given is None else {"given": as_json(dict(given))}
         if not (folder / "zoo.json").is_file():
             require_empty_folder(folder)
-            header["provenance"] = describe_provenance()
+            header |= record | {"provenance": describe_provenance()}
             write_json(folder / "zoo.json", header)
             return cls(folder, header)
         zoo = cls.open(folder)
@@ -144,7 +148,8 @@ class Zoo:
                     " another folder"
                 )
             with zoo.adding():
-                write_json(folder / "zoo.json", header | {"provenance": describe_provenance()})
+                header |= record | {"provenance": describe_provenance()}
+                write_json(folder / "zoo.json", header)
             return cls(folder, header)
         return zoo
 
