@@ -6,7 +6,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.experiments import zoo as zoo_experiment
 from benchmarks.experiments.unseen_cells import Part, UnseenConfig, plan_cells, run_unseen
 from benchmarks.experiments.unseen_page import draw_unseen, write_shipped, write_unseen
 from benchmarks.experiments.unseen_summary import summarize_unseen
@@ -186,7 +185,6 @@ def write_page() -> str:
             whole=read_optional("zoo_training"),
             known=read_optional("known"),
             resolve=resolve_settings,
-            resolve_zoo=zoo_experiment.resolve_settings,
         )
     return text + (write_shipped(shipped, resolve_settings) if shipped else "")
 

@@ -196,7 +196,6 @@ def write_unseen(
     whole: dict[str, Any] | None,
     known: dict[str, Any] | None,
     resolve: Resolve,
-    resolve_zoo: Resolve,
 ) -> str:
     """The section on tasks that nobody trained on.
 
@@ -206,7 +205,6 @@ def write_unseen(
         whole: those of a zoo of all tasks that may be trained on.
         known: those of seen tasks, where they were measured apart.
         resolve: the experiment's.
-        resolve_zoo: that of the zoos' experiment.
     """
     settings, milliseconds = result["settings"], result["guidance_milliseconds"]
     sizes, protocol = settings["sizes"], settings["protocol"]
@@ -239,7 +237,7 @@ interquartile mean.
 {write_rivalry(result)}{cost}
 
 {describe(result, resolve)}
-{_describe_apart(known, "The seen tasks", resolve)}{_describe_apart(zoo, "The zoo", resolve_zoo)}
+{_describe_known(known, resolve)}
 ### Task by task
 
 Means over training seeds; intervals as above, no narrower than Wilson's; in brackets in the header,
@@ -269,9 +267,11 @@ def _describe_zoo(
     )
 
 
-def _describe_apart(part: dict[str, Any] | None, name: str, resolve: Resolve) -> str:
-    """Where and by what a part of the figures was measured by itself."""
-    return "" if part is None else f"\n{name}: {describe(part, resolve, with_cells=False)}\n"
+def _describe_known(known: dict[str, Any] | None, resolve: Resolve) -> str:
+    """By what the seen tasks were measured, where that was apart."""
+    if known is None:
+        return ""
+    return f"\nThe seen tasks: {describe(known, resolve, with_cells=False)}\n"
 
 
 def _describe_layouts(result: dict[str, Any]) -> str:

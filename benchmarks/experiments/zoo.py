@@ -87,6 +87,7 @@ def write_page() -> str:
     breadth = [part for name in names if (part := read_optional(name)) is not None]
     return (
         _write_distilled(read_optional("zoo"))
+        + _write_generators(read_optional("zoo_generators"))
         + _write_breadth(breadth)
         + _write_sac(read_optional("zoo_sac"), read_optional("zoo_sac_shared"))
     )
@@ -106,6 +107,18 @@ def _list_tasks(result: dict[str, Any]) -> str:
         for row in result["tasks"]
     ]
     return table(["task", "policies", "runs", "qualified", "success", "expert"], rows)
+
+
+def _write_generators(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    return f"""### The zoo of the generators for unseen tasks
+
+{len(result["tasks"])} tasks, built in {_minutes(result)} minutes.
+
+{describe(result, resolve_settings)}
+
+"""
 
 
 def _write_distilled(result: dict[str, Any] | None) -> str:

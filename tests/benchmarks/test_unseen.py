@@ -20,7 +20,6 @@ from benchmarks.experiments.unseen_page import (
     write_unseen,
 )
 from benchmarks.experiments.unseen_summary import summarize_unseen
-from benchmarks.experiments.zoo import resolve_settings as resolve_zoo
 from benchmarks.pages.tables import rate
 from benchmarks.prompts import record_expert_prompts
 from benchmarks.results import read_optional
@@ -410,7 +409,7 @@ def as_file(summary):
 
 def write_whole(result, **parts):
     parts = {"zoo": None, "whole": None, "known": None} | parts
-    return write_unseen(result, **parts, resolve=resolve_settings, resolve_zoo=resolve_zoo)
+    return write_unseen(result, **parts, resolve=resolve_settings)
 
 
 def test_the_page_has_the_figures(summary):
@@ -434,8 +433,6 @@ def test_the_page_says_what_was_measured_apart(summary):
     assert "push-wall" in text
     (line,) = (line for line in text.splitlines() if line.startswith("The seen tasks: "))
     assert "Another note." in line
-    (line,) = (line for line in text.splitlines() if line.startswith("The zoo: "))
-    assert zoo["provenance"]["git_commit"][:10] in line
 
 
 def test_seen_tasks_measured_apart_stand_beside_the_unseen_ones():

@@ -9,7 +9,7 @@ class Record:
     """Let a task's expert act, and keep what it shows as a demonstration for `generate`."""
 
     env: str
-    "Task to demonstrate: metaworld/reach-v3, gymnasium/<id>, procedural/<number>, <file.py>/<task>."
+    "Task to demonstrate: metaworld/reach-v3, gymnasium/<id>, procedural/<n>, <file.py>/<task>."
     out: Path
     "File to write, .npz; with --num above 1 a folder for such files. Nothing is overwritten."
     num: int = 1
