@@ -105,7 +105,8 @@ def load_training_data(
         raise InputError(f"{zoo.folder}: the zoo holds no finished shard")
     parameters, labels, held_out = [], [], []
     run_numbers, num_runs = [], 0
-    rollouts, demonstrations = [], []
+    rollouts = list[Trajectory]()
+    demonstrations = list[Trajectory]()
     demonstration_labels, demonstrations_held_out = [], []
     for label, task in enumerate(tasks):
         shards = zoo.load_task(task)

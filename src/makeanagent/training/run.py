@@ -32,7 +32,7 @@ from makeanagent.training.behavior import train_behavior
 from makeanagent.training.data import TrainingData, load_training_data
 from makeanagent.training.diffusion import train_diffusion
 from makeanagent.training.presets import TrainingConfig
-from makeanagent.training.start import Start, describe_start
+from makeanagent.training.start import Start, describe_start, keeps_latents
 from makeanagent.zoo.store import Zoo
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -165,8 +165,9 @@ class TrainingRun:
         if stage == "behavior":
             common["start"] = start and start.embedding
             return train_behavior(self.data, config.behavior, **common)
-        common["start"] = start and start.denoiser
         autoencoder, embedding = self.load_autoencoder(), self.load_behavior()
+        if start is not None and keeps_latents(autoencoder, start.autoencoder):
+            common["start"] = start.denoiser
         return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
 
     def _weights(self, stage: Stage | Literal["predictor"]) -> Path:
@@ -184,8 +185,7 @@ class TrainingRun:
             denoiser = build_denoiser(
                 autoencoder.latent_shape, self._condition_dim, self.config.diffusion.model
             )
-        networks = {"autoencoder": autoencoder, "embedding": embedding, "denoiser": denoiser}
-        return describe_start(self.start, networks)
+        return describe_start(self.start, autoencoder, embedding, denoiser)
 
     def _build_autoencoder(self) -> ParameterAutoencoder:
         return ParameterAutoencoder(self.zoo.spec, self.config.autoencoder.model)
