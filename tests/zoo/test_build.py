@@ -188,6 +188,14 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
     assert not list(zoo.folder.glob(".*"))
 
 
+def test_what_was_trained_is_trained_again_where_its_file_is_damaged(tmp_path, tiny_zoo):
+    folder = tmp_path / "zoo"
+    Zoo.create(folder, SUITE, tiny_zoo.spec, "distillation", TINY, 0)
+    (folder / ".Reacher-v5-000.partial").write_bytes(b"half a file")
+    assert bytes_of(build(folder, tasks=TASKS)) == bytes_of(tiny_zoo)
+    assert not list(folder.glob(".*"))
+
+
 class Delayed(Pool):
     """Runs each job when its result is waited for, the oldest first; notes what it was given."""
 
