@@ -138,5 +138,4 @@ RECIPE = Recipe(
     # there all serve (paper, section 4).
     trains_on_qualified=False,
     gives_replay=True,
-    old_names={"num_steps": "env_steps"},
 )
