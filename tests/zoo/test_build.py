@@ -173,7 +173,7 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "score_policies", stop)
+        patch.setattr(building, "score_shard_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo")
     zoo = Zoo.open(tmp_path / "zoo")
@@ -250,7 +250,7 @@ def test_few_jobs_are_handed_out_and_scoring_comes_before_more_training(
     assert shares[:4] == [0.5, 0.25, 0.25, 0.25]
     assert sum(shares) == 5
     assert pool.most == 4, "two for each worker"
-    train, score = ["train_shard"], ["score_policies"]
+    train, score = ["train_shard"], ["score_shard_policies"]
     assert pool.jobs == train * 4 + score * 32 + train + score * 8
 
 

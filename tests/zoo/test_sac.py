@@ -110,7 +110,7 @@ def test_what_was_trained_is_found_again(tmp_path, zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "score_policies", stop)
+        patch.setattr(building, "score_shard_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo", tasks=TASKS)
     stopped = Zoo.open(tmp_path / "zoo")

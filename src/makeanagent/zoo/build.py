@@ -21,7 +21,7 @@ from makeanagent.trajectories.packing import unpack_trajectories
 from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import PromptWindow
-from makeanagent.zoo.jobs import score_policies, train_shard
+from makeanagent.zoo.jobs import score_shard_policies, train_shard
 from makeanagent.zoo.plan import RecipeConfig, ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts
 from makeanagent.zoo.recipes.recipe import Arrays
@@ -227,7 +227,7 @@ class _Build:
 
     def _submit(self, plan: ShardPlan, part: int | None) -> Future:
         if part is not None:
-            return self._pool.submit(score_policies, plan, *self._select(plan, part))
+            return self._pool.submit(score_shard_policies, plan, *self._select(plan, part))
         partial = _partial_path(self._zoo, plan.name)
         if partial.is_file():  # An earlier build has trained it.
             future: Future = Future()
