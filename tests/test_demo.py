@@ -142,6 +142,24 @@ def test_without_an_opengl_library_the_report_says_what_a_film_needs(monkeypatch
     assert demo._film(None, "task", 0, shown.demonstration, 0) == (None, "no film: none here")
 
 
+def test_a_task_without_a_success_signal_is_refused_before_anything_is_played(shown, tmp_path):
+    (tmp_path / "suite.py").write_text(
+        "from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask\n"
+        "suite = GymnasiumSuite((GymnasiumTask(env_id='Reacher-v5', success=False),))\n"
+    )
+    config = DemoConfig(
+        env=f"{tmp_path}/suite.py/Reacher-v5",
+        prompt=shown.folder / "one.npz",
+        generator=str(shown.folder / "untrained"),
+        out=tmp_path / "out",
+    )
+    stages = []
+    with pytest.raises(InputError, match="Reacher-v5: has no success signal"):
+        run_demo(config, lambda name, *_: stages.append(name))
+    assert set(stages) == {"load"}
+    assert not config.out.exists()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -5,7 +5,7 @@ A recipe for whoever shows the system at work: the command line, a script, a web
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +25,7 @@ from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.folder import INDEX_NAME, TENSORS_NAME, save_policies
+from makeanagent.rollouts.episodes import tells_success
 from makeanagent.rollouts.film import Film, film_episode
 from makeanagent.rollouts.recordings import record_actors
 from makeanagent.suites import Suite, find_task
@@ -96,6 +97,7 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
             or the folder cannot be written to.
     """
     seconds: dict[str, float] = {}
+    protocol = ProtocolConfig(layouts_per_policy=_HELD_OUT_PER_POLICY)
 
     @contextmanager
     def stage(name: Stage, total: int = 1) -> Iterator[Callable[[int], None]]:
@@ -119,6 +121,12 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
         generator = MakeAnAgent.from_pretrained(config.generator)
         spec = generator.config.spec
         require_widths(f"generator {config.generator}", spec, suite, task)
+        with closing(suite.make(task)) as environment:
+            if not tells_success(environment, spec.action_dim, protocol.held_out_range[0]):
+                raise InputError(
+                    f"{suite.name}/{task}: has no success signal, which the report is about;"
+                    " `make-an-agent evaluate` shows returns"
+                )
         # The first call also loads libraries, which is no part of generating.
         generator.generate(demonstration, 1, guidance=GuidanceConfig())
 
@@ -129,16 +137,11 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
     facts = _describe(config, demonstration, generator, task)
     _save(config, demonstration, policies, generator)
 
-    num, protocol = config.num_policies, ProtocolConfig(layouts_per_policy=_HELD_OUT_PER_POLICY)
+    num = config.num_policies
     first_layout, *other_layouts = protocol.held_out_range[: 1 + _SHOWN_LAYOUTS]
     total = count_rollouts(protocol, num, num) + num + len(other_layouts)
     with stage("rollouts", total) as advance, open_pool(config.num_workers) as pool:
         evaluation = evaluate_policies(pool, suite, task, policies, protocol, on_progress=advance)
-        if not evaluation["has_success"]:
-            raise InputError(
-                f"{suite.name}/{task}: has no success signal, which the report is about;"
-                " `make-an-agent evaluate` shows returns"
-            )
         best = evaluation["held_out"]["chosen_policies"][0]
         rows = [*range(num), *[best] * len(other_layouts)]
         where = [*[first_layout] * num, *other_layouts]

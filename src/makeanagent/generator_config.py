@@ -1,8 +1,8 @@
 """Everything about a generator but its weights."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import AutoencoderConfig
@@ -46,10 +46,10 @@ class GeneratorConfig:
     and the generator of which it began, `start`; None of those that came before this was kept."""
 
     def __post_init__(self) -> None:
-        """Fill in the space, and check that it is of the spec's widths.
+        """Fill in the space, and check that it is of the spec's widths, and the parts' own fields.
 
         Raises:
-            InputError: it is not.
+            InputError: it is not, or one of them has a value that is not accepted.
         """
         spec = self.spec
         plain = Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
@@ -60,6 +60,10 @@ class GeneratorConfig:
                 f" actions, but policies of {spec.observation_dim} and {spec.action_dim}"
             )
         object.__setattr__(self, "space", space)
+        _check_choice("condition", self.condition, ConditionKind)
+        for name in (*_PARTS, "window", "familiarity", "predictor"):
+            if (part := getattr(self, name)) is not None:
+                _check_fields(name, part)
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -85,15 +89,12 @@ class GeneratorConfig:
         Raises:
             InputError: a field is unknown or missing, or its value is not accepted.
         """
-        parts = {
-            "autoencoder": AutoencoderConfig,
-            "behavior": BehaviorConfig,
-            "denoiser": DenoiserConfig,
-            "diffusion": DiffusionConfig,
-        }
         try:
+            known = {field.name for field in fields(cls)} | {"schema_version", "provenance"}
+            if unknown := sorted(content.keys() - known):
+                raise InputError(f"unknown field '{unknown[0]}'")
             values: dict[str, Any] = {
-                name: kind(**_tuples(content[name])) for name, kind in parts.items()
+                name: kind(**_tuples(content[name])) for name, kind in _PARTS.items()
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values["window"] = read_window(content["window"])
@@ -104,8 +105,33 @@ class GeneratorConfig:
             for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
                 values[name] = None if content[name] is None else kind(**content[name])
             return cls(**values, tasks=tuple(content["tasks"]))
-        except (InputError, KeyError, TypeError) as error:
+        except (AttributeError, InputError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None
+
+
+_PARTS = {
+    "autoencoder": AutoencoderConfig,
+    "behavior": BehaviorConfig,
+    "denoiser": DenoiserConfig,
+    "diffusion": DiffusionConfig,
+}
+
+
+def _check_fields(name: str, part: Any) -> None:  # noqa: ANN401
+    """Refuse widths and counts that are no whole numbers above 0, and unknown choices."""
+    for each in fields(part):
+        label, value = f"{name}: {each.name}", getattr(part, each.name)
+        if get_origin(each.type) is Literal:
+            _check_choice(label, value, each.type)
+        elif each.type in (int, tuple[int, ...]):
+            values = value if isinstance(value, tuple) else (value,)
+            if not all(type(item) is int and item >= 1 for item in values):
+                raise InputError(f"{label} {value!r}: must be a whole number of at least 1")
+
+
+def _check_choice(label: str, value: object, kind: Any) -> None:  # noqa: ANN401
+    if value not in get_args(kind):
+        raise InputError(f"{label} {value!r}: accepted are {', '.join(get_args(kind))}")
 
 
 def _tuples(content: dict[str, Any]) -> dict[str, Any]:

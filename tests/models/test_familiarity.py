@@ -335,3 +335,19 @@ def test_scores_do_not_ask_in_which_unit_positions_are():
         found.append(familiarity.score(behavior, outcome, condition).reconstruction)
     torch.testing.assert_close(*found, rtol=1e-2, atol=1e-3)
     assert found[0].std() > 0.01
+
+
+def test_what_hardly_moves_is_left_out_whatever_the_unit():
+    """A hundredth of a millimetre a step is too little, also where it is written as 0.01."""
+    episodes = sum([play(task, count=2) for task in range(6)], [])
+    for each in episodes:
+        each.observations[1:, 5] += 1e-5 * each.actions[:, 0].cumsum()
+    task, found = torch.arange(6).repeat_interleave(2), []
+    for unit in (1.0, 1000.0):
+        scaled = [replace(each, observations=unit * each.observations) for each in episodes]
+        familiarity = build(widths=WIDTHS | {"positions": (0, 3), "unit": unit})
+        behavior, outcome, condition = prompts_of(scaled)
+        familiarity.fit(behavior, outcome, task, condition)
+        found.append(unit * familiarity.controlled)
+    assert (found[0] > 0).tolist() == [True, True, False, False, False, False]
+    torch.testing.assert_close(*found, rtol=1e-3, atol=0)

@@ -214,6 +214,11 @@ def test_steps_come_from_all_demonstrations_of_a_group(autoencoder):
         ("num_states", 10),
         ("check_steps", 0),
         ("explore_stride", 5),
+        ("explore_steps", -1),
+        ("prior_weight", -1.0),
+        ("condition_noise", -1.0),
+        ("min_gain", float("nan")),
+        ("leak", -0.1),
     ],
 )
 def test_settings_out_of_range_are_refused(field, value):

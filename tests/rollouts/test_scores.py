@@ -13,7 +13,7 @@ from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.spec import PolicySpec
-from makeanagent.rollouts.actors import Memoryless, add_action_noise
+from makeanagent.rollouts.actors import add_action_noise
 from makeanagent.rollouts.batched import run_batch
 from makeanagent.rollouts.episodes import record_episode, run_episode
 from makeanagent.rollouts.recordings import record_actors
@@ -208,6 +208,19 @@ def test_noise_is_gaussian_clipped_and_seeded():
     wild = add_action_noise(still, 9.0, np.random.default_rng(0))(None)
     assert (wild.min(), wild.max()) == (-1.0, 1.0)
     assert np.array_equal(add_action_noise(press, 0.0, np.random.default_rng(0))(None), [1.0])
+
+
+class Memoryless:
+    """A function from an observation to an action, as an actor."""
+
+    def __init__(self, act):
+        self._act = act
+
+    def reset(self, num_worlds):
+        pass
+
+    def act(self, observations):
+        return np.stack([self._act(observation) for observation in observations])
 
 
 def make_batch(*biases):

@@ -1,7 +1,9 @@
 """Candidates for the success predictor: made without their tasks, played, and read again."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tests.tiny_zoo import TASKS
@@ -10,6 +12,7 @@ from makeanagent.artifacts import read_json, write_json
 from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
+from makeanagent.training import candidates
 from makeanagent.training.candidates import (
     CandidateConfig,
     load_candidates,
@@ -103,6 +106,29 @@ def test_candidates_of_other_settings_are_played_again(zoo, tmp_path):
     path.write_bytes(b"of another guidance")
     assert play(zoo, tmp_path) == pytest.approx(1.0)
     assert path.read_bytes() == before
+
+
+def test_folds_of_other_settings_are_trained_again(zoo, tmp_path):
+    play(zoo, tmp_path)
+    assert play(zoo, tmp_path, replace(SMALL, gradient_steps=4)) == pytest.approx(1.0)
+    settings = read_json(tmp_path / "fold-0" / "run.json")
+    assert settings["config"]["diffusion"]["gradient_steps"] == 4
+
+
+def test_candidates_of_a_task_with_a_slash_lie_in_the_folder_itself(zoo, tmp_path, monkeypatch):
+    """As ids of Gymnasium may have one."""
+    suite, seen = find_suite(zoo.suite), []
+    tasks = tuple(f"family/{task}" for task in TASKS)
+    run = SimpleNamespace(train=lambda *_: None, assemble_generator=lambda: None)
+    monkeypatch.setattr(candidates, "TrainingRun", lambda *_: run)
+    monkeypatch.setattr(candidates, "pick_demonstrations", lambda *_: [])
+    monkeypatch.setattr(
+        candidates, "_play", lambda *given: seen.append(given[2]) or {"trials": np.ones(1)}
+    )
+    for _ in range(2):
+        play_candidates(None, suite, zoo, tasks, tmp_path, SHORT, SMALL, "cpu", lambda *_: None)
+    assert sorted(seen) == sorted(tasks)
+    assert len(list(tmp_path.glob("family*.safetensors"))) == 2
 
 
 def test_a_predictor_needs_its_stages_and_three_tasks(zoo, tmp_path):

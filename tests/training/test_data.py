@@ -104,6 +104,18 @@ def test_every_ninth_demonstration_is_held_out(tiny_zoo, shard, tmp_path):
     assert len(data.demonstrations_held_out) == 12
 
 
+def test_rollouts_in_place_of_demonstrations_are_held_out_with_their_runs(
+    tiny_zoo, shard, tmp_path
+):
+    alone = replace(spread(shard, np.repeat(np.arange(8), 3)), demonstrations=[])
+    zoo = make_zoo(tmp_path / "zoo", tiny_zoo, alone)
+    for count in (None, 12):
+        data = load_training_data(zoo, TASKS[:1], WINDOW, max_policies=count)
+        assert data.held_out.any()
+        assert torch.equal(data.demonstrations_held_out, data.held_out)
+        assert torch.equal(data.demonstrations.states, data.rollouts.states)
+
+
 def test_states_are_those_of_the_demonstration_from_first_to_last(tiny_zoo, shard, tmp_path):
     zoo = make_zoo(tmp_path / "zoo", tiny_zoo, shard)
     data = load_training_data(zoo, TASKS[:1], WINDOW, num_states=5)

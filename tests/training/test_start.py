@@ -267,3 +267,23 @@ def test_a_generator_without_its_encoder_gives_no_part_of_its_autoencoder(twin, 
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
     take_over(target, source)
     assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
+
+
+def test_a_denoiser_begins_afresh_where_its_latents_do(zoo, twin, tmp_path):
+    bare = tmp_path / "bare"
+    MakeAnAgent.from_pretrained(twin).save_pretrained(bare, for_training=False)
+    run = run_of(
+        zoo,
+        tmp_path / "run",
+        bare,
+        replace(CONFIG, diffusion=replace(CONFIG.diffusion, learning_rate=0.0)),
+    )
+    assert run.describe_start() == [
+        f"autoencoder: begins afresh, as {bare} came without its encoder",
+        f"embedding: begins with weights of {bare}; afresh, as they do not fit: metric",
+        f"denoiser: begins afresh, as it knows no latents but {bare}'s own",
+    ]
+    for stage in STAGES:
+        run.train(stage, "cpu", lambda *_: None)
+    found, old = run.assemble_generator().denoiser, run.start.generator.denoiser
+    assert not any(map(torch.equal, found.parameters(), old.parameters()))

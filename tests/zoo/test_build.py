@@ -131,8 +131,8 @@ def test_training_and_scores_meet_on_no_layout(tmp_path, seed):
     played = np.array(suite.played)
     scores, training = np.isin(played, layouts.ZOO_SCORES), np.isin(played, layouts.ZOO)
     assert (scores | training).all()
-    # 20 to measure the expert, and 2 for each policy.
-    assert scores.sum() == 20 + 9 * TINY.num_score_layouts
+    # 1 to see that success is told, 20 to measure the expert, and 2 for each policy.
+    assert scores.sum() == 1 + 20 + 9 * TINY.num_score_layouts
     # 12 demonstrations, at most 2 rounds of 6, and a rollout by each policy.
     episodes = np.isin(played, episode_layouts(seed))
     rounds = np.isin(played, round_layouts(seed))
@@ -173,7 +173,7 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "score_policies", stop)
+        patch.setattr(building, "score_shard_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo")
     zoo = Zoo.open(tmp_path / "zoo")
@@ -186,6 +186,14 @@ def test_what_was_trained_is_found_again(tmp_path, tiny_zoo, monkeypatch):
     assert measure_progress(zoo, TASKS, num_blocks=2) == 1.0
     assert bytes_of(zoo)["Reacher-v5-000"] == bytes_of(tiny_zoo)["Reacher-v5-000"]
     assert not list(zoo.folder.glob(".*"))
+
+
+def test_what_was_trained_is_trained_again_where_its_file_is_damaged(tmp_path, tiny_zoo):
+    folder = tmp_path / "zoo"
+    Zoo.create(folder, SUITE, tiny_zoo.spec, "distillation", TINY, 0)
+    (folder / ".Reacher-v5-000.partial").write_bytes(b"half a file")
+    assert bytes_of(build(folder, tasks=TASKS)) == bytes_of(tiny_zoo)
+    assert not list(folder.glob(".*"))
 
 
 class Delayed(Pool):
@@ -242,7 +250,7 @@ def test_few_jobs_are_handed_out_and_scoring_comes_before_more_training(
     assert shares[:4] == [0.5, 0.25, 0.25, 0.25]
     assert sum(shares) == 5
     assert pool.most == 4, "two for each worker"
-    train, score = ["train_shard"], ["score_policies"]
+    train, score = ["train_shard"], ["score_shard_policies"]
     assert pool.jobs == train * 4 + score * 32 + train + score * 8
 
 
@@ -252,6 +260,25 @@ def test_progress_adds_up_to_the_number_of_shards(tmp_path):
     assert {task: sum(values) for task, values in shares.items()} == dict.fromkeys(TASKS, 1.0)
     # Without worker processes too a shard is done before the next one begins.
     assert len(shares[TASKS[0]]) == 9
+
+
+@pytest.mark.parametrize(("recipe", "config"), [("distillation", TINY), ("sac", tiny_sac.TINY)])
+def test_a_task_without_a_success_signal_is_refused_before_it_is_trained_on(
+    tmp_path, recipe, config
+):
+    zoo = Zoo.create(tmp_path, tiny_sac.SUITE, tiny_sac.SPEC, recipe, config, 0)
+    tasks, shares = ["untold-v1"], []
+    with open_pool(1) as pool, pytest.raises(InputError, match="untold-v1: has no success signal"):
+        build_zoo(
+            zoo,
+            find_suite(tiny_sac.SUITE),
+            tasks,
+            config,
+            pool,
+            window=tiny_sac.WINDOW,
+            on_progress=lambda *share: shares.append(share),
+        )
+    assert not shares
 
 
 def test_what_cannot_be_built_is_refused(tmp_path):

@@ -170,7 +170,7 @@ def test_jobs_need_no_disk_of_the_zoo(tmp_path, tiny_zoo):
     spec, window = tiny_zoo.spec, PromptWindow()
     zoo, jobs = build_elsewhere(tmp_path / "zoo", SUITE, spec, "distillation", TINY, TASKS, window)
     assert bytes_of(zoo) == bytes_of(tiny_zoo)
-    assert [name for name, _ in jobs] == ["train_shard", *["score_policies"] * 8] * 2
+    assert [name for name, _ in jobs] == ["train_shard", *["score_shard_policies"] * 8] * 2
     # Two of nine policies at most are sent to be scored.
     vector_size = 4 * spec.num_parameters
     assert all(size < 2.5 * vector_size for name, size in jobs)

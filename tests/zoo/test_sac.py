@@ -110,7 +110,7 @@ def test_what_was_trained_is_found_again(tmp_path, zoo, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "score_policies", stop)
+        patch.setattr(building, "score_shard_policies", stop)
         with pytest.raises(KeyboardInterrupt):
             build(tmp_path / "zoo", tasks=TASKS)
     stopped = Zoo.open(tmp_path / "zoo")
@@ -158,7 +158,7 @@ def test_a_task_that_nobody_solves_is_named_and_holds_up_no_other(tmp_path, zoo)
     unsolved = Zoo.open(tmp_path / "zoo")
     assert unsolved.verify() == []
     assert bytes_of(unsolved) == {"drift-v1-000": bytes_of(zoo)["drift-v1-000"]}
-    assert not list(unsolved.folder.glob(".*.training"))
+    assert not list(unsolved.folder.glob(".*"))
 
 
 def test_windows_longer_than_episodes_are_refused(tmp_path):
@@ -242,7 +242,7 @@ def test_of_two_tasks_the_unsolved_one_is_named(tmp_path, processor_as_gpu):
         build(tmp_path / "zoo", tasks=("drift-v1", "never-v1"), device="cuda")
     assert str(caught.value) == UNSOLVED
     assert Zoo.open(tmp_path / "zoo").shard_names() == ["drift-v1-000"]
-    assert not list((tmp_path / "zoo").glob(".*.training"))
+    assert not list((tmp_path / "zoo").glob(".*"))
 
 
 def test_without_demonstrations_there_is_no_experts_rate(tmp_path):

@@ -60,7 +60,7 @@ def hierarchical_bootstrap(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of an aggregate over training seeds, tasks and policies.
+    """Percentile interval of an aggregate over training seeds, and policies within each task.
 
     Each resample draws training seeds with replacement and, within each of them and each task,
     policies with replacement. Tasks are kept, as in Agarwal et al. (2021): the interval speaks of

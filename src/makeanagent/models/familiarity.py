@@ -183,8 +183,9 @@ class Familiarity(nn.Module):
         variance = movement.square().sum(dim=0) / max(len(movement), 1)
         error = (movement - actions @ effect).square().sum(dim=0) / max(len(movement), 1)
         # The small term keeps observations that never move (in metres or radians) out.
-        explained = (variance - error) / (variance + 1e-8)
-        controlled = torch.where(explained > 0.5, (variance + 1e-8).rsqrt(), 0.0)
+        moving = variance + 1e-8 * torch.from_numpy(self.space.scale).to(variance).square()
+        explained = (variance - error) / moving
+        controlled = torch.where(explained > 0.5, moving.rsqrt(), 0.0)
         self.controlled.copy_(controlled)
         self.effect.copy_(effect * controlled)
 

@@ -81,9 +81,19 @@ class GuidanceConfig:
         for name in ("step_size", "loss_beta", "action_limit"):
             if not getattr(self, name) > 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must be above 0")
-        for name in ("known_distance", "translation", "weight_after_success"):
+        for name in (
+            "explore_steps",
+            "prior_weight",
+            "condition_noise",
+            "known_distance",
+            "translation",
+            "weight_after_success",
+            "leak",
+        ):
             if not getattr(self, name) >= 0:
                 raise InputError(f"guidance: {name} {getattr(self, name)}: must not be below 0")
+        if not self.min_gain < 1:
+            raise InputError(f"guidance: min_gain {self.min_gain}: must be below 1")
         if self.explore_stride > self.block_steps:
             raise InputError(
                 f"guidance: explore_stride {self.explore_stride}: must be at most block_steps,"

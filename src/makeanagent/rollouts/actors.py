@@ -32,24 +32,6 @@ class Actors(Protocol):
         ...
 
 
-class Memoryless:
-    """An expert, or any other function from an observation to an action, as an actor.
-
-    Args:
-        act: observation `[O]` to action `[A]`.
-    """
-
-    def __init__(self, act: Act) -> None:
-        self._act = act
-
-    def reset(self, num_worlds: int) -> None:
-        """Nothing is remembered."""
-
-    def act(self, observations: np.ndarray) -> np.ndarray:
-        """Actions `[W, A]` for observations `[W, O]`, one after the other."""
-        return np.stack([self._act(observation) for observation in observations])
-
-
 def add_action_noise(act: Act, scale: float, rng: np.random.Generator) -> Act:
     """A controller whose actions carry Gaussian noise of standard deviation `scale`."""
 

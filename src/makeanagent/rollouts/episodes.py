@@ -43,6 +43,12 @@ def play(
         observation = step.observation
 
 
+def tells_success(environment: Environment, action_dim: int, layout: int) -> bool:
+    """Whether a task says if it stands solved, as the first step of an episode shows."""
+    environment.reset(layout)
+    return environment.step(np.zeros(action_dim)).success is not None
+
+
 def as_function(actor: Actor) -> Act:
     """An actor in a single new episode, as a function of the observation `[O]`."""
     actor.reset(1)

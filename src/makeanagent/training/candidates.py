@@ -5,11 +5,13 @@ tasks are split into folds; for each a small generator is trained on the other t
 demonstrations of the fold's, and what it generates is played on validation layouts.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -74,7 +76,7 @@ def play_candidates(
     device: str,
     on_progress: Callable[[float, str], Any],
 ) -> None:
-    """Fill the files `<task>.safetensors` that are missing in `folder`.
+    """Fill the files of tasks that are missing in `folder`.
 
     Those of other settings are made again.
 
@@ -100,7 +102,7 @@ def play_candidates(
     _forget_others(folder, {"candidates": asdict(config), "guidance": asdict(GuidanceConfig())})
     share = 1 / len(tasks)
     for number, fold in enumerate(folds):
-        missing = [task for task in fold if not (folder / f"{task}.safetensors").is_file()]
+        missing = [task for task in fold if not _path(folder, task).is_file()]
         on_progress(share * (len(fold) - len(missing)), f"fold {number + 1} of {len(folds)}")
         if not missing:
             continue
@@ -113,16 +115,23 @@ def play_candidates(
         for task in missing:
             prompts = pick_demonstrations(zoo, task, config.num_prompts, training)
             arrays = _play(pool, suite, task, generator, prompts, config)
-            write_tensors(folder / f"{task}.safetensors", arrays)
+            write_tensors(_path(folder, task), arrays)
             on_progress(share, f"candidates: {task}")
 
 
+def _path(folder: Path, task: str) -> Path:
+    """Where a task's candidates lie."""
+    return folder / f"{quote(task, safe='')}.safetensors"  # Gymnasium's ids may hold a slash.
+
+
 def _forget_others(folder: Path, settings: dict[str, Any]) -> None:
-    """Remove candidates that were played with other settings than these."""
+    """Remove candidates, and what generated them, that were made with other settings than these."""
     path = folder / "settings.json"
     if read_matching(path, settings) is None:
         for candidates in folder.glob("*.safetensors"):
             candidates.unlink()
+        for run in folder.glob("fold-*"):
+            shutil.rmtree(run)
         write_json(path, settings)
 
 
@@ -186,7 +195,7 @@ def load_candidates(
     }
     for label, task in enumerate(tasks):
         prompts = pick_demonstrations(zoo, task, config.num_prompts, training)
-        arrays = read_tensors(folder / f"{task}.safetensors")
+        arrays = read_tensors(_path(folder, task))
         states = np.concatenate([item.observations for item in prompts])
         columns["task"].append(torch.full((len(arrays["prompt"]),), label))
         columns["states"].append(torch.from_numpy(states))

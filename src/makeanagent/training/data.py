@@ -32,7 +32,7 @@ class Prompts:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """A zoo's qualified policies with their prompts."""
+    """A zoo's policies that serve for training, with their prompts."""
 
     spec: PolicySpec
     tasks: tuple[str, ...]
@@ -49,7 +49,7 @@ class TrainingData:
     demonstrations: Prompts
     "The experts' prompts; where there was no expert, the rollouts' once more."
     demonstrations_held_out: Tensor
-    "bool `[M]`: expert prompts that are kept for validation."
+    "bool `[M]`: those of them that are kept for validation; rollouts, by their runs."
     scales: tuple[Tensor, Tensor] | None = None
     "What a metre is in each number of a segment's behaviour and outcome; 1 if none."
 
@@ -86,7 +86,7 @@ def load_training_data(
     max_policies: int | None = None,
     align: bool = False,
 ) -> TrainingData:
-    """Read the zoo's qualified policies.
+    """Read the zoo's policies that serve; see `find_serving`.
 
     Args:
         zoo: an opened zoo.
@@ -98,15 +98,16 @@ def load_training_data(
         align: whether runs are aligned first.
 
     Raises:
-        InputError: a task has no qualified policy, or a file is damaged.
+        InputError: a task has no policy that serves, or a file is damaged.
     """
     tasks = tasks or tuple(zoo.tasks())
     if not tasks:
         raise InputError(f"{zoo.folder}: the zoo holds no finished shard")
     parameters, labels, held_out = [], [], []
     run_numbers, num_runs = [], 0
-    rollouts, demonstrations = [], []
-    demonstration_labels = []
+    rollouts = list[Trajectory]()
+    demonstrations = list[Trajectory]()
+    demonstration_labels, demonstrations_held_out = [], []
     for label, task in enumerate(tasks):
         shards = zoo.load_task(task)
         for shard in shards:
@@ -119,9 +120,13 @@ def load_training_data(
             run_numbers.append(shard.run[keep] + num_runs)
             num_runs += int(shard.run.max()) + 1
             held_out.append(find_held_out(zoo, shard, held_out_runs)[keep])
-            rollouts += [shard.rollouts[row] for row in keep]
+            played = [shard.rollouts[row] for row in keep]
+            rollouts += played
             # Agents that learnt without an expert show the task themselves.
-            shown = shard.demonstrations or [shard.rollouts[row] for row in keep]
+            shown = shard.demonstrations or played
+            # Experts' noise scales take turns by four: every ninth episode has all of them.
+            ninth = np.arange(len(demonstrations), len(demonstrations) + len(shown)) % 9 == 0
+            demonstrations_held_out.append(ninth if shard.demonstrations else held_out[-1])
             demonstrations += shown
             demonstration_labels += [label] * len(shown)
         if label not in labels:
@@ -140,8 +145,7 @@ def load_training_data(
         held_out=torch.from_numpy(np.concatenate(held_out)),
         rollouts=_cut_prompts(rollouts, task_of, window, num_states),
         demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),
-        # Every ninth episode: experts' noise scales take turns by four, so all are among them.
-        demonstrations_held_out=torch.arange(len(demonstrations)) % 9 == 0,
+        demonstrations_held_out=torch.from_numpy(np.concatenate(demonstrations_held_out)),
         scales=_read_scales(window, zoo.space),
     )
 

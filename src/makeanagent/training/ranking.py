@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import asdict
 from typing import Any
 
-from makeanagent.artifacts import as_json, describe_provenance, write_json, write_tensors
+from makeanagent.artifacts import describe_provenance
 from makeanagent.evaluation.ranking import RankingReport
 from makeanagent.suites import Suite
 from makeanagent.training.candidates import CandidateConfig, load_candidates, play_candidates
@@ -47,22 +47,16 @@ def train_ranking(
     play_candidates(
         pool, suite, run.zoo, run.tasks, folder, run.config, candidates, device, on_progress
     )
-    data = load_candidates(
-        folder, run.zoo, run.tasks, run.assemble_generator(), run.config, candidates
-    )
+    run.forget_predictor()  # A new one learns on today's evidence.
+    generator = run.assemble_generator()
+    data = load_candidates(folder, run.zoo, run.tasks, generator, run.config, candidates)
     predictor, report = train_predictor(data, training, run.config.seed)
-    tensors = {name: tensor.numpy() for name, tensor in predictor.state_dict().items()}
-    write_tensors(run.folder / "predictor.safetensors", tensors)
-    write_json(
-        run.folder / "predictor.json",
-        as_json(
-            {
-                "candidates": asdict(candidates),
-                "training": asdict(training),
-                "report": report.to_dict(),
-                "provenance": describe_provenance(),
-            }
-        ),
-    )
+    notes = {
+        "candidates": asdict(candidates),
+        "training": asdict(training),
+        "report": report.to_dict(),
+        "provenance": describe_provenance(),
+    }
+    run.save_predictor(predictor, generator.config.evidence, notes)
     run.save_generator(anew=True)
     return report

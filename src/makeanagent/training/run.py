@@ -1,8 +1,8 @@
 """A training run: its folder, its three stages, and the generator that comes out."""
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,15 +24,15 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import build_denoiser
-from makeanagent.models.evidence import EVIDENCE_DIM
+from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig
 from makeanagent.models.familiarity import FamiliarityConfig
-from makeanagent.models.predictor import SuccessPredictor
+from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
 from makeanagent.training.data import TrainingData, load_training_data
 from makeanagent.training.diffusion import train_diffusion
 from makeanagent.training.presets import TrainingConfig
-from makeanagent.training.start import Start, describe_start
+from makeanagent.training.start import Start, describe_start, keeps_latents
 from makeanagent.zoo.store import Zoo
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -71,7 +71,7 @@ class TrainingRun:
         self.tasks = tuple(tasks) or tuple(zoo.tasks())
         shards = {name: zoo.read_index(name) for name in zoo.shard_names()}
         self._settings = {
-            "config": dataclasses.asdict(config),
+            "config": asdict(config),
             "suite": zoo.suite,
             "tasks": list(self.tasks),
             "shards": {
@@ -165,8 +165,9 @@ class TrainingRun:
         if stage == "behavior":
             common["start"] = start and start.embedding
             return train_behavior(self.data, config.behavior, **common)
-        common["start"] = start and start.denoiser
         autoencoder, embedding = self.load_autoencoder(), self.load_behavior()
+        if start is not None and keeps_latents(autoencoder, start.autoencoder):
+            common["start"] = start.denoiser
         return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
 
     def _weights(self, stage: Stage | Literal["predictor"]) -> Path:
@@ -184,8 +185,7 @@ class TrainingRun:
             denoiser = build_denoiser(
                 autoencoder.latent_shape, self._condition_dim, self.config.diffusion.model
             )
-        networks = {"autoencoder": autoencoder, "embedding": embedding, "denoiser": denoiser}
-        return describe_start(self.start, networks)
+        return describe_start(self.start, autoencoder, embedding, denoiser)
 
     def _build_autoencoder(self) -> ParameterAutoencoder:
         return ParameterAutoencoder(self.zoo.spec, self.config.autoencoder.model)
@@ -217,12 +217,48 @@ class TrainingRun:
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return model.eval()
 
-    def load_predictor(self) -> SuccessPredictor | None:
-        """The success predictor, if it has been trained."""
-        if not self._weights("predictor").is_file():
-            return None
-        model = SuccessPredictor(self.zoo.spec, self._condition_dim, EVIDENCE_DIM)
-        return self._load(model, "predictor")
+    @property
+    def _predictor_path(self) -> Path:
+        return self.folder / "predictor.json"
+
+    def save_predictor(
+        self, predictor: SuccessPredictor, evidence: EvidenceConfig, notes: dict[str, Any]
+    ) -> None:
+        """Write the success predictor.
+
+        Args:
+            predictor: trained.
+            evidence: what it learnt on.
+            notes: of its training.
+        """
+        self.forget_predictor()
+        tensors = {name: tensor.numpy() for name, tensor in predictor.state_dict().items()}
+        write_tensors(self._weights("predictor"), tensors)
+        configs = {"model": asdict(predictor.config), "evidence": asdict(evidence)}
+        # Last: without it there is no predictor.
+        write_json(self._predictor_path, as_json(configs | notes))
+
+    def forget_predictor(self) -> None:
+        """Have none, so that another can be trained."""
+        self._predictor_path.unlink(missing_ok=True)
+
+    def load_predictor(self) -> tuple[SuccessPredictor | None, EvidenceConfig]:
+        """The success predictor, if it has been trained, and the evidence that one reads.
+
+        Raises:
+            InputError: a file of the predictor is damaged.
+        """
+        path = self._predictor_path
+        if not path.is_file():
+            return None, EvidenceConfig()
+        found = read_json(path)
+        try:
+            config = PredictorConfig(**found["model"])
+            evidence = EvidenceConfig.from_dict(found["evidence"])
+        except (InputError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a predictor's config: {error}") from None
+        model = SuccessPredictor(self.zoo.spec, self._condition_dim, EVIDENCE_DIM, config)
+        return self._load(model, "predictor"), evidence
 
     @property
     def training_seconds(self) -> float:
@@ -236,7 +272,7 @@ class TrainingRun:
     def assemble_generator(self) -> MakeAnAgent:
         """Put the trained stages together; what prompts they know is noted on saving."""
         config = self.config
-        predictor = self.load_predictor()
+        predictor, evidence = self.load_predictor()
         generator = MakeAnAgent(
             GeneratorConfig(
                 spec=self.zoo.spec,
@@ -247,6 +283,7 @@ class TrainingRun:
                 diffusion=config.diffusion.diffusion,
                 familiarity=FamiliarityConfig(),
                 predictor=predictor.config if predictor else None,
+                evidence=evidence,
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,

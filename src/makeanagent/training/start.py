@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.models.behavior import BehaviorEmbedding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +69,16 @@ def find_misfits(target: nn.Module, source: nn.Module) -> list[str]:
     return misfits
 
 
+def keeps_latents(target: ParameterAutoencoder, source: ParameterAutoencoder) -> bool:
+    """Whether `target` begins with latents of `source`, of a group of layers at least.
+
+    Of these the denoiser of `source` knows something, and of no others; between robots, the middle
+    layers' group is what keeps them.
+    """
+    misfits = find_misfits(target, source)
+    return any(f"decoders.{index}.weight" not in misfits for index in range(len(target.groups)))
+
+
 def _name_tensors(module: nn.Module) -> dict[str, Tensor]:
     """Views of a network's tensors by name; of an autoencoder's mean, the span of each group."""
     tensors = dict(module.state_dict())
@@ -77,18 +88,30 @@ def _name_tensors(module: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def describe_start(start: Start, networks: dict[str, nn.Module]) -> list[str]:
+def describe_start(
+    start: Start,
+    autoencoder: ParameterAutoencoder,
+    embedding: BehaviorEmbedding,
+    denoiser: nn.Module,
+) -> list[str]:
     """What the start gives each network and what begins afresh, one line a network.
 
     Args:
         start: the generator to begin from.
-        networks: those of the training, by their names in a generator; their values do not matter.
+        autoencoder: of the training; values do not matter, here and of the others.
+        embedding: of the training.
+        denoiser: of the training.
     """
     lines = []
+    networks = {"autoencoder": autoencoder, "embedding": embedding, "denoiser": denoiser}
     for name, network in networks.items():
         source = start.generator.get_submodule(name)
         own, misfits = _name_tensors(network), find_misfits(network, source)
-        if not misfits:
+        if network is autoencoder and not hasattr(source, "encoders"):
+            lines.append(f"{name}: begins afresh, as {start.name} came without its encoder")
+        elif network is denoiser and not keeps_latents(autoencoder, start.generator.autoencoder):
+            lines.append(f"{name}: begins afresh, as it knows no latents but {start.name}'s own")
+        elif not misfits:
             lines.append(f"{name}: begins with all weights of {start.name}")
         elif len(misfits) == len(own):
             lines.append(f"{name}: begins afresh, as no weights of {start.name} fit")

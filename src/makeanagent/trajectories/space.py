@@ -35,7 +35,11 @@ class Space:
             InputError: they do not.
         """
         for name in ("action_low", "action_high"):
-            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+            values = getattr(self, name)
+            try:
+                object.__setattr__(self, name, tuple(map(float, values)))
+            except (TypeError, ValueError):
+                raise InputError(f"space: {name} {values!r}: must be numbers") from None
         object.__setattr__(self, "positions", tuple(self.positions))
         low, high = self.action_low, self.action_high
         if low or high:
@@ -55,13 +59,6 @@ class Space:
                 )
         if not 0 < self.unit < np.inf:
             raise InputError(f"space: unit {self.unit}: must be a number above 0")
-
-    @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The environment's own actions for -1 and for 1, float64 `[A]` each."""
-        low = self.action_low or (-1.0,) * self.action_dim
-        high = self.action_high or (1.0,) * self.action_dim
-        return np.array(low), np.array(high)
 
     @property
     def scale(self) -> np.ndarray:

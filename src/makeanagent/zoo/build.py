@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from makeanagent.trajectories.packing import unpack_trajectories
 from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.windows import PromptWindow
-from makeanagent.zoo.jobs import score_policies, train_shard
+from makeanagent.zoo.jobs import score_shard_policies, train_shard
 from makeanagent.zoo.plan import RecipeConfig, ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts
 from makeanagent.zoo.recipes.recipe import Arrays
@@ -172,6 +173,7 @@ class _Build:
             for plan, result in zip(group, results, strict=True):
                 if isinstance(result, InputError):
                     self.failures[plan.name] = str(result)
+                    _progress_path(self._zoo, plan.name).unlink(missing_ok=True)
                 else:
                     partial = _partial_path(self._zoo, plan.name)
                     write_tensors(partial, result | {"seconds": seconds})
@@ -187,6 +189,7 @@ class _Build:
                 self.failures[plan.name] = str(result)
                 if part is None:
                     shutil.rmtree(_training_folder(self._zoo, [plan]), ignore_errors=True)
+                    _progress_path(self._zoo, plan.name).unlink(missing_ok=True)
             elif part is None:
                 self._keep_trained(plan, result)
                 jobs.extendleft((plan, index) for index in reversed(range(_SCORE_JOBS)))
@@ -224,12 +227,14 @@ class _Build:
 
     def _submit(self, plan: ShardPlan, part: int | None) -> Future:
         if part is not None:
-            return self._pool.submit(score_policies, plan, *self._select(plan, part))
+            return self._pool.submit(score_shard_policies, plan, *self._select(plan, part))
         partial = _partial_path(self._zoo, plan.name)
         if partial.is_file():  # An earlier build has trained it.
             future: Future = Future()
-            future.set_result(read_tensors(partial))
-            return future
+            with suppress(InputError):
+                future.set_result(read_tensors(partial))
+                return future
+            partial.unlink()  # Damaged: it is trained again.
         return self._pool.submit_reporting(
             lambda share: self._report_training(plan, share),
             train_shard,

@@ -33,7 +33,7 @@ def train_shard(
     return arrays | {"seconds": np.array([time.monotonic() - begin])}
 
 
-def score_policies(
+def score_shard_policies(
     plan: ShardPlan, parameters: np.ndarray, rollout_layouts: Sequence[int]
 ) -> tuple[np.ndarray, list[Trajectory]]:
     """Scores of a plan's policies on layouts outside training, and trajectories by them.

@@ -158,7 +158,7 @@ class Zoo:
         for field, value in header.items():
             found = self.header.get(field)
             if field == "config":
-                found = self.recipe.read_config(found or {})
+                found = found or {}
                 for name in value | found:
                     if (ours := found.get(name)) != (theirs := value.get(name)):
                         return f"config {name} {ours}, not {theirs}"

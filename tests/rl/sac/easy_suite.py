@@ -71,5 +71,6 @@ suite = GymnasiumSuite(
         _task("never-v1", never),
         _task("arrive-v1", is_there, ends=True),
         GymnasiumTask(env_id="MakeAnAgentPoint-v0", name="alone-v1", success=has_moved),
+        _task("untold-v1", False),
     )
 )

@@ -221,11 +221,12 @@ def distill_shard(plan: ShardPlan[DistillationConfig], folder: Path, report: Rep
     """Record demonstrations and distil them; a minute or so, of which nothing is kept or reported.
 
     Raises:
-        InputError: episodes are too short for prompts, or the expert never succeeds.
+        InputError: episodes are too short for prompts or tell no success, or the expert never
+            succeeds.
     """
     config = plan.config
     with closing(plan.suite.make(plan.task)) as environment:
-        if fault := plan.find_fault(environment.horizon):
+        if fault := plan.find_fault(environment):
             raise InputError(fault)
         expert_success = measure_expert(environment, plan.suite.expert(plan.task))
         demonstrations = record_demonstrations(

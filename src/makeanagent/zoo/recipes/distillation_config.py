@@ -1,4 +1,4 @@
-"""Settings of the zoo recipes."""
+"""Settings of the recipe `distillation`."""
 
 from dataclasses import dataclass
 

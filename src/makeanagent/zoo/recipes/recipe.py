@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
@@ -75,9 +75,3 @@ class Recipe(Generic[Config]):
     "How a GPU trains all tasks at once, where that takes less time than one after another."
     gives_replay: bool = False
     "Whether shards hold episodes of the agents' replay buffers."
-    old_names: dict[str, str] = field(default_factory=dict)
-    "What older zoos call a setting, and its name now."
-
-    def read_config(self, header: dict[str, Any]) -> dict[str, Any]:
-        """The settings that a zoo's header holds, by the names that they have now."""
-        return {self.old_names.get(name, name): value for name, value in header.items()}

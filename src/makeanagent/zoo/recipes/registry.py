@@ -6,7 +6,7 @@ from makeanagent.errors import InputError
 from makeanagent.zoo.recipes.recipe import Recipe
 
 RECIPES = ("distillation", "sac")
-"""A new recipe is a module and a name here."""
+"""A new recipe is a module and a name here; `cli/zoo.py` has its presets and options."""
 
 
 def check_recipe(name: object) -> None:

@@ -27,7 +27,8 @@ def train_sac_shard(plan: ShardPlan[SACConfig], folder: Path, report: Report) ->
     """Train one task's agents in this process; a stopped run goes on from what is in `folder`.
 
     Raises:
-        InputError: episodes are too short for prompts, or no agent has solved its layout.
+        InputError: episodes are too short for prompts or tell no success, or no agent has solved
+            its layout.
     """
     with open_pool(1) as pool:
         (result,) = train_sac_shards([plan], folder, pool, report)
@@ -48,8 +49,8 @@ def train_sac_shards(
         report: called with the part of the training that is done.
 
     Returns:
-        For each plan what came out, or what is wrong: its episodes are too short for prompts, or no
-        agent has solved its layout.
+        For each plan what came out, or what is wrong: its episodes are too short for prompts or
+        tell no success, or no agent has solved its layout.
     """
     faults = {plan.task: _find_fault(plan) for plan in plans}
     able = [plan for plan in plans if faults[plan.task] is None]
@@ -77,8 +78,7 @@ def train_sac_shards(
 
 
 def _find_fault(plan: ShardPlan[SACConfig]) -> str | None:
-    horizon = open_environment(plan.suite, plan.task).horizon
-    return plan.find_fault(min(horizon, plan.config.horizon))
+    return plan.find_fault(open_environment(plan.suite, plan.task), plan.config.horizon)
 
 
 def _collect(
@@ -138,5 +138,4 @@ RECIPE = Recipe(
     # there all serve (paper, section 4).
     trains_on_qualified=False,
     gives_replay=True,
-    old_names={"num_steps": "env_steps"},
 )
