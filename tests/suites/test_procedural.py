@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from tests.rollouts.test_scores import Memoryless
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.actors import Memoryless
 from makeanagent.rollouts.batched import run_batch
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import find_task, layouts
