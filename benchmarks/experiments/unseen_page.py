@@ -279,10 +279,11 @@ def _describe_layouts(result: dict[str, Any]) -> str:
     use = result["sealed"]
     if use is None:
         return "\nScored on layouts that earlier measurements have seen, too.\n"
-    times = {0: "never", 1: "once"}.get(use["uses_before"], f"{use['uses_before']} times")
+    times = {0: "never been used", 1: "been used once"}.get(
+        use["uses_before"], f"been used {use['uses_before']} times"
+    )
     return f"""
-Scored on sealed layouts, which had been used {times} before
-([log](../benchmarks/sealed_layouts.jsonl)).
+Scored on sealed layouts, which had {times} before (`benchmarks/sealed_layouts.jsonl`).
 """
 
 
