@@ -1,9 +1,10 @@
-"""README's picture: a demonstration, paths of policies made from it, and one of them at work."""
+"""README's pictures: a demonstration, paths of policies made from it, and one of them at work."""
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -16,7 +17,7 @@ from makeanagent.evaluation.protocols import ProtocolConfig
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
-from makeanagent.rollouts.film import Film, film_episode
+from makeanagent.rollouts.film import Film, encode_webp, film_episode
 from makeanagent.rollouts.recordings import record_actors
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite, find_task
@@ -53,7 +54,7 @@ class Command:
     seed: int = 0
     "Of the policies."
     out: Path = Path("docs/images/demo.png")
-    "The picture."
+    "The picture; the moving one, `.webp`, goes beside it."
 
     def run(self) -> None:
         """Generate, choose, play, draw, and write the picture."""
@@ -77,12 +78,17 @@ class Command:
         first, chosen = episodes[: self.num], episodes[self.num :]
         paths = _draw_paths(suite, task, demonstration, first, chosen)
         try:
-            film = film_episode(suite, task, others[0], chosen[0].actions, _FRAMES)
+            film = film_episode(suite, task, others[0], chosen[0].actions)
         except InputError as error:
             print(f"without frames of the scene: {error}")
             film = None
         write_picture(self.out, [paths] + ([] if film is None else [_draw_frames(film)]))
         print(f"written: {self.out}")
+        if film is not None:
+            moving = self.out.with_suffix(".webp")
+            with atomic_path(moving) as temporary:
+                temporary.write_bytes(encode_webp(film))
+            print(f"written: {moving}")
 
 
 def resolve_settings() -> Settings:
@@ -142,14 +148,15 @@ def _count(episodes: list[Trajectory]) -> int:
 
 
 def _draw_frames(film: Film) -> Figure:
-    """The frames of an episode side by side, each with its step."""
+    """Some frames of an episode side by side, each with its step."""
+    places = np.linspace(0, len(film.frames) - 1, _FRAMES).round().astype(int)
     with file_style():
-        figure = Figure(figsize=(_WIDTH, _WIDTH / len(film.frames) + 0.2), layout="constrained")
-        axes = figure.subplots(1, len(film.frames), squeeze=False)[0]
-        for ax, frame, step in zip(axes, film.frames, film.steps, strict=True):
-            ax.imshow(frame)
+        figure = Figure(figsize=(_WIDTH, _WIDTH / _FRAMES + 0.2), layout="constrained")
+        axes = figure.subplots(1, _FRAMES, squeeze=False)[0]
+        for ax, place in zip(axes, places, strict=True):
+            ax.imshow(film.frames[place])
             ax.set_axis_off()
-            ax.set_title(f"step {step}")
+            ax.set_title(f"step {film.steps[place]}")
     return figure
 
 

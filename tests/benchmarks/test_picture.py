@@ -21,7 +21,7 @@ def run(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(ROOT)
 
     def draw(film):
-        def film_episode(suite, task, layout, actions, max_frames):
+        def film_episode(suite, task, layout, actions):
             if film is None:
                 raise InputError("no film: no library")
             return film
@@ -34,15 +34,19 @@ def run(monkeypatch, tmp_path, capsys):
     return draw
 
 
-def test_paths_alone_and_with_frames(run):
+def test_paths_alone_and_with_frames(run, tmp_path):
     paths, said = run(None)
     assert "without frames of the scene: no film: no library" in said
     assert len(paths.getcolors()) > 20
-    frames = np.full((5, 48, 48, 3), (250, 10, 10), np.uint8)
-    whole, said = run(Film(frames=frames, steps=(0, 1, 2, 3, 4)))
+    assert not (tmp_path / "demo.webp").exists()
+    frames = np.full((7, 48, 48, 3), (250, 10, 10), np.uint8)
+    frames[:, :, :24, 2] = 10 * np.arange(7)[:, None, None]
+    whole, said = run(Film(frames=frames, steps=tuple(range(7))))
     assert "without frames" not in said
     assert whole.width == paths.width and whole.height > paths.height + 100
     red = (np.asarray(whole.convert("RGB")).astype(int) @ [1, -1, 0]) > 200
+    with Image.open(tmp_path / "demo.webp") as moving:
+        assert moving.n_frames == 7
     # Five frames side by side, below the paths.
     assert red[: paths.height].sum() == 0
     columns = red.any(axis=0).astype(int)

@@ -118,7 +118,7 @@ def encode_png(image: np.ndarray) -> bytes:
 def encode_film(film: Film) -> tuple[bytes, str]:
     """The film and its media type: MP4 where imageio is installed, else animated WebP."""
     if find_spec("imageio") is None or find_spec("imageio_ffmpeg") is None:
-        return _encode_webp(film), "image/webp"
+        return encode_webp(film), "image/webp"
     import imageio.v3 as imageio
 
     content = imageio.imwrite(
@@ -127,7 +127,8 @@ def encode_film(film: Film) -> tuple[bytes, str]:
     return content, "video/mp4"
 
 
-def _encode_webp(film: Film) -> bytes:
+def encode_webp(film: Film) -> bytes:
+    """The film as animated WebP, which repeats itself."""
     from PIL import Image
 
     first, *others = (Image.fromarray(frame) for frame in film.frames)
