@@ -1,16 +1,13 @@
 """What figures were measured of: options that no setting of today's code follows from."""
 
-import hashlib
-import json
-
 from benchmarks.results import Settings
+from makeanagent.artifacts import hash_json
 from makeanagent.zoo.store import Zoo
 
 
 def hash_zoo(zoo: Zoo) -> str:
     """SHA-256 over those of its shards."""
-    shards = {name: zoo.read_index(name)["sha256"] for name in zoo.shard_names()}
-    return hashlib.sha256(json.dumps(shards).encode()).hexdigest()
+    return hash_json({name: zoo.read_index(name)["sha256"] for name in zoo.shard_names()})
 
 
 def keep_known(**origin: object) -> Settings:

@@ -7,11 +7,10 @@ adds a line to `sealed_layouts.jsonl`, which belongs to the repository.
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
+from makeanagent.artifacts import as_json, describe_provenance, hash_json, read_json, write_json
 from makeanagent.errors import InputError
 
 LOG = Path(__file__).parent / "sealed_layouts.jsonl"
@@ -47,7 +46,7 @@ def log_use(
         "experiment": experiment,
         "generators_sha256": dict(generators),
         "layouts": layouts,
-        "plan_sha256": sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest(),
+        "plan_sha256": hash_json(plan),
     }
     earlier = read_log(log)
     note = folder / _NOTE.format(plan=about["plan_sha256"][:12])

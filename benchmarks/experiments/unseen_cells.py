@@ -6,7 +6,6 @@ goes on with the cells that are missing, and a cell of another generator or of o
 made again.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
@@ -29,7 +28,7 @@ from benchmarks.experiments.unseen_methods import (
     base_method,
 )
 from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts
-from makeanagent.artifacts import as_json, describe_provenance, read_matching, write_json
+from makeanagent.artifacts import describe_provenance, hash_json, read_matching, write_json
 from makeanagent.errors import InputError
 from makeanagent.evaluation.protocols import ProtocolConfig, deal_layouts
 from makeanagent.generator import MakeAnAgent
@@ -268,7 +267,7 @@ def _hash_config(generator: MakeAnAgent) -> str:
     content = asdict(generator.config)
     for name in ("training", "familiarity", "predictor"):
         del content[name]
-    return sha256(json.dumps(as_json(content), sort_keys=True).encode()).hexdigest()
+    return hash_json(content)
 
 
 @lru_cache(maxsize=16)

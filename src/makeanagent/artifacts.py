@@ -228,6 +228,11 @@ def as_json(value: Any) -> Any:  # noqa: ANN401
     return json.loads(json.dumps(value))
 
 
+def hash_json(value: Any) -> str:  # noqa: ANN401
+    """SHA-256 of a value as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _processor_name() -> str | None:
     """The processor's model, where Linux tells it."""
     with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
+from makeanagent.artifacts import as_json
 from makeanagent.errors import InputError
 
 Activation = Literal["elu", "relu", "tanh"]
@@ -95,10 +96,8 @@ class PolicySpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
+        content: dict[str, Any] = as_json(dataclasses.asdict(self))
+        return content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "PolicySpec":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from makeanagent.artifacts import as_json
 from makeanagent.errors import InputError
 
 
@@ -70,10 +71,8 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """The space as plain JSON values."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
+        content: dict[str, Any] = as_json(dataclasses.asdict(self))
+        return content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Space":
