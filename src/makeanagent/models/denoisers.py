@@ -1,6 +1,7 @@
 """Denoisers: networks from a noisy latent, its time and a condition to a prediction."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 class DenoiserConfig:
     """Shape of the denoiser (paper, section 3 and table 3)."""
 
-    kind: Literal["mlp", "unet"] = "mlp"
-    "Which network denoises: a residual MLP, or the paper's 1-D U-Net."
+    kind: Literal["mlp", "trunk", "unet"] = "mlp"
+    "Which network denoises: a residual MLP, a plain one that begins blind, or the paper's U-Net."
     widths: tuple[int, ...] = (256, 256, 256)
     "Width of each residual block, which is one for all, or channels of each level of the U-Net."
     time_dim: int = 128
@@ -99,6 +100,43 @@ class MLPDenoiser(nn.Module):
             x = block(x, context)
         scale, shift = self.modulation(context).chunk(2, dim=1)
         return self.head(x * (1 + scale) + shift).unflatten(1, self.latent_shape)
+
+
+class TrunkDenoiser(nn.Module):
+    """A plain MLP from the condition, to which the noisy latent and its time are added.
+
+    It begins blind to both: trained at the last time alone, where a latent is all noise, it is the
+    one-step form, which gives one policy to a demonstration.
+    """
+
+    def __init__(
+        self, latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
+    ) -> None:
+        super().__init__()
+        self.latent_shape = latent_shape
+        self.time_dim = config.time_dim
+        latent_dim = latent_shape[0] * latent_shape[1]
+        first = config.widths[0]
+        self.condition = nn.Linear(condition_dim, first)
+        self.latent, self.time = nn.Linear(latent_dim, first), nn.Linear(config.time_dim, first)
+        for module in (self.latent, self.time):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+        layers: list[nn.Module] = [nn.GELU(), nn.LayerNorm(first)]
+        for fan_in, fan_out in pairwise(config.widths):
+            layers += [nn.Linear(fan_in, fan_out), nn.GELU(), nn.LayerNorm(fan_out)]
+        self.trunk = nn.Sequential(*layers)
+        self.head = nn.Linear(config.widths[-1], latent_dim)
+
+    def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
+        """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
+        x = self.condition(condition) + self.latent(latents.flatten(1))
+        x = x + self.time(embed_time(timesteps, self.time_dim).to(x.dtype))
+        return self.head(self.trunk(x)).unflatten(1, self.latent_shape)
+
+    def predict(self, condition: Tensor) -> Tensor:
+        """The one-step form: latents `[N, G, D]` from conditions `[N, C]` alone."""
+        return self.head(self.trunk(self.condition(condition))).unflatten(1, self.latent_shape)
 
 
 class _ConvolutionBlock(nn.Module):
@@ -211,8 +249,7 @@ class UNetDenoiser(nn.Module):
 
 def build_denoiser(
     latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
-) -> MLPDenoiser | UNetDenoiser:
+) -> MLPDenoiser | TrunkDenoiser | UNetDenoiser:
     """The denoiser that `config` describes."""
-    if config.kind == "unet":
-        return UNetDenoiser(latent_shape, condition_dim, config)
-    return MLPDenoiser(latent_shape, condition_dim, config)
+    kinds = {"mlp": MLPDenoiser, "trunk": TrunkDenoiser, "unet": UNetDenoiser}
+    return kinds[config.kind](latent_shape, condition_dim, config)

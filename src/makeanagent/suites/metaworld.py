@@ -65,6 +65,7 @@ _SPACE = Space(
     action_dim=4,
     # Hand and two objects, the same a step before, and the goal; walls and table are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
+    past=(18, 22, 29),
 )
 """Of all fifty tasks: 18 numbers now and a step before, and the goal; in metres."""
 

@@ -26,6 +26,8 @@ class Space:
     """Where in an observation positions begin: x, y and z each, all in one frame. Moving all of
     them alike along x and y leaves the right action as it is; none, where it would not. A position
     of zeros is of an object that is not there."""
+    past: tuple[int, ...] = ()
+    "Those of `positions` that repeat another one from a step before."
     unit: float = 1.0
     "One metre in the numbers of a position: lengths that are given in metres are multiplied by it."
 
@@ -42,6 +44,7 @@ class Space:
             except (TypeError, ValueError):
                 raise InputError(f"space: {name} {values!r}: must be numbers") from None
         object.__setattr__(self, "positions", tuple(self.positions))
+        object.__setattr__(self, "past", tuple(self.past))
         low, high = self.action_low, self.action_high
         if low or high:
             fits = len(low) == len(high) == self.action_dim
@@ -58,6 +61,8 @@ class Space:
                     f"space: positions: {start} must be 0 to {self.observation_dim - 3}, as"
                     f" observations hold {self.observation_dim} numbers and a position three"
                 )
+        if strange := set(self.past) - set(self.positions):
+            raise InputError(f"space: past: {min(strange)} is none of positions {self.positions}")
         if not 0 < self.unit < np.inf:
             raise InputError(f"space: unit {self.unit}: must be a number above 0")
 

@@ -23,8 +23,10 @@ class Disturbances:
 
     noises: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
     "Standard deviations of Gaussian noise on the actions; each episode draws one of them."
+    num_spared: int = 1
+    "Layouts, the first ones, whose episodes are demonstrations, which bursts leave alone."
     burst_share: float = 0.6
-    "Share of the episodes, but for those on the first layout, with bursts of random actions."
+    "Share of the other episodes with bursts of random actions."
     burst_chance: float = 0.06
     "Chance that a burst begins in a step of such an episode."
     burst_steps: tuple[int, int] = (3, 11)
@@ -60,7 +62,7 @@ def simulate(
 
     Args:
         tasks: from `draw_tasks`.
-        layouts: their numbers, `[L]`; bursts leave the first one, the demonstration's, alone.
+        layouts: their numbers, `[L]`; the first ones are the demonstrations'.
         seed: of the disturbances.
         num_steps: T.
         disturbances: by default noise of 0 to 0.3, and bursts.
@@ -70,7 +72,7 @@ def simulate(
     grid = (len(tasks), len(layouts))
     rows = np.repeat(np.arange(len(tasks)), len(layouts))
     played, numbers = tasks.take(rows), np.tile(np.asarray(layouts, int), len(tasks))
-    may_burst = np.tile(np.arange(len(layouts)) > 0, len(tasks))
+    may_burst = np.tile(np.arange(len(layouts)) >= disturbances.num_spared, len(tasks))
     noise, bursts = _draw_disturbances(played, numbers, may_burst, seed, num_steps, disturbances)
     world = World(played.scene, hand or HandDynamics())
     observations = np.empty((len(rows), num_steps + 1, OBSERVATION_DIM), np.float32)

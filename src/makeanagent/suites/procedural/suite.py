@@ -24,6 +24,7 @@ _SPACE = Space(
     action_dim=ACTION_DIM,
     # Hand and two objects, the same a step before, and the goal; walls are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
+    past=(18, 22, 29),
 )
 
 

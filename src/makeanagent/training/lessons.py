@@ -1,0 +1,147 @@
+"""Lessons: a task's demonstrations, and what is right in states of other layouts.
+
+What a policy is to do is asked on other layouts than its prompt's, so that it has to be read off
+the demonstration and cannot be copied from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from makeanagent.artifacts import write_tensors
+from makeanagent.models.reader import Knots
+
+
+class Batch(NamedTuple):
+    """Lessons of B tasks, or fewer, drawn for one gradient step."""
+
+    knots: Knots
+    "Prompts of J demonstrations each."
+    states: Tensor
+    "`[B, S, O]`."
+    labels: Tensor
+    "`[B, S, A]`: what is right in them."
+    targets: Tensor
+    "`[B, K]`: numbers of the drawn programs; of width 0 where there are none."
+    masks: Tensor
+    "bool `[B, K]`: which programs have them."
+
+    @classmethod
+    def join(cls, parts: Sequence["Batch"]) -> "Batch":
+        """Several batches as one."""
+        knots = Knots(*map(torch.cat, zip(*(part.knots for part in parts), strict=True)))
+        rest = (map(torch.cat, zip(*(part[1:] for part in parts), strict=True)))
+        return cls(knots, *rest)
+
+
+class LessonSource(Protocol):
+    """Where lessons come from."""
+
+    def draw(self, count: int, num_demonstrations: int, num_states: int) -> Batch:
+        """Lessons of `count` tasks, with prompts of so many demonstrations and so many states."""
+        ...
+
+    def sample_states(self, count: int) -> np.ndarray:
+        """States `[count, O]`, from which scales are read."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LessonShard:
+    """Lessons of N tasks, each with P demonstrations of K knots and S states."""
+
+    observations: Tensor
+    "`[N, P, K + 1, O]`."
+    actions: Tensor
+    "`[N, P, K, A]`."
+    mean_actions: Tensor
+    "`[N, P, K, A]`."
+    steps: Tensor
+    "`[N, P, K + 1]`."
+    success: Tensor
+    "`[N, P]`."
+    states: Tensor
+    "`[N, S, O]`."
+    labels: Tensor
+    "`[N, S, A]`."
+    targets: Tensor
+    "`[N, T]`: numbers of the programs."
+    masks: Tensor
+    "bool `[N, T]`."
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors, atomically."""
+        write_tensors(path, {name: tensor.numpy() for name, tensor in vars(self).items()})
+
+    @classmethod
+    def load(cls, path: Path) -> "LessonShard":
+        """Map it into memory: rows are read when they are drawn."""
+        return cls(**load_file(path))
+
+
+class StoredLessons:
+    """Lessons of drawn tasks, in shards on disk.
+
+    Args:
+        paths: of the shards; each holds as many tasks.
+        rng: of the draws.
+        num_tasks: how many of the tasks are used, the first ones; all by default.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], rng: np.random.Generator, num_tasks: int | None = None
+    ) -> None:
+        self._shards = [LessonShard.load(path) for path in paths]
+        self._rng = rng
+        self._per_shard = len(self._shards[0].states)
+        total = self._per_shard * len(self._shards)
+        self.num_tasks = min(num_tasks or total, total)
+        self._order = np.zeros(0, int)
+
+    def draw(self, count: int, num_demonstrations: int, num_states: int) -> Batch:
+        """Lessons of `count` tasks; each task comes once before any comes again."""
+        while len(self._order) < count:
+            self._order = np.concatenate([self._order, self._rng.permutation(self.num_tasks)])
+        drawn, self._order = self._order[:count], self._order[count:]
+        order = np.sort(drawn)
+        # Rows of one shard are read together: one by one they take most of a step's time.
+        shards = order // self._per_shard
+        parts = [
+            self._read(
+                self._shards[shard],
+                order[shards == shard] % self._per_shard,
+                num_demonstrations,
+                num_states,
+            )
+            for shard in np.unique(shards)
+        ]
+        return Batch.join(parts)
+
+    def _read(
+        self, shard: LessonShard, tasks: np.ndarray, num_demonstrations: int, num_states: int
+    ) -> Batch:
+        """Prompts and states of some tasks of a shard, drawn at random."""
+        rows = torch.from_numpy(tasks)[:, None]
+        shown = (len(tasks), shard.success.shape[1])
+        picks = self._rng.random(shown).argsort(axis=1)[:, :num_demonstrations]
+        prompts = torch.from_numpy(np.resize(picks, (len(tasks), num_demonstrations)))
+        asked = self._rng.integers(shard.states.shape[1], size=(len(tasks), num_states))
+        states = torch.from_numpy(asked)
+        return Batch(
+            knots=Knots(*(getattr(shard, name)[rows, prompts] for name in Knots._fields)),
+            states=shard.states[rows, states],
+            labels=shard.labels[rows, states],
+            targets=shard.targets[rows[:, 0]],
+            masks=shard.masks[rows[:, 0]].bool(),
+        )
+
+    def sample_states(self, count: int) -> np.ndarray:
+        """States `[count, O]` of the first shard."""
+        states = self._shards[0].states.flatten(0, 1)
+        return states[:: max(1, len(states) // count)][:count].numpy()
