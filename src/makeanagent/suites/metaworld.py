@@ -24,7 +24,7 @@ import numpy as np
 
 from makeanagent.errors import InputError
 from makeanagent.suites.suite import Act, Step, Suite
-from makeanagent.trajectories.space import Space
+from makeanagent.trajectories.space import SYMMETRIES, Space
 
 LAYOUTS_PER_SEED = 50
 """Meta-World draws its tasks fifty at a time from one seed."""
@@ -66,6 +66,11 @@ _SPACE = Space(
     # Hand and two objects, the same a step before, and the goal; walls and table are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
     past=(18, 22, 29),
+    displacement=0,
+    # An action moves the hand alike along x and y, whatever the arm behind it. The workspace's
+    # edges, nearer along y, and rotations, which no symmetry turns, are left out of account.
+    symmetries=SYMMETRIES,
+    centre=(0.0, 0.65, 0.0),
 )
 """Of all fifty tasks: 18 numbers now and a step before, and the goal; in metres."""
 

@@ -16,6 +16,8 @@ _SUITES = {
     "procedural": "procedural:ProceduralSuite",
 }
 """Module and class of each suite of the package, imported when it is asked for."""
+_SYMMETRIC = {"metaworld-symmetric": "metaworld", "procedural-symmetric": "procedural"}
+"""Suites of mirrored and turned tasks, and whose tasks these are."""
 _ENV_ID = re.compile(r"(?P<suite>.+?\.py|[^/]+)/(?P<task>.+)")
 
 
@@ -32,10 +34,14 @@ def find_suite(name: str) -> Suite:
         module, _, kind = _SUITES[name].partition(":")
         suite: Suite = getattr(importlib.import_module(f"makeanagent.suites.{module}"), kind)()
         return suite
+    if name in _SYMMETRIC:
+        from makeanagent.suites.symmetric import SymmetricSuite
+
+        return SymmetricSuite(find_suite(_SYMMETRIC[name]), name)
     if name.endswith(".py"):
         return _import_suite(name)
     raise InputError(
-        f"{name}: no such suite; there are {', '.join(_SUITES)}"
+        f"{name}: no such suite; there are {', '.join((*_SUITES, *_SYMMETRIC))}"
         " and Python files that define `suite`, as my_suite.py"
     )
 

@@ -9,6 +9,18 @@ import numpy as np
 from makeanagent.artifacts import as_json
 from makeanagent.errors import InputError
 
+SYMMETRIES = (
+    "mirrored",
+    "turned90",
+    "turned180",
+    "turned270",
+    "mirrored-turned90",
+    "mirrored-turned180",
+    "mirrored-turned270",
+)
+"""Names of the floor's symmetries: x to -x, then turns from x to y by so many degrees, seen from
+above; both about a centre (`Symmetry`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
@@ -26,10 +38,18 @@ class Space:
     """Where in an observation positions begin: x, y and z each, all in one frame. Moving all of
     them alike along x and y leaves the right action as it is; none, where it would not. A position
     of zeros is of an object that is not there."""
-    past: tuple[int, ...] = ()
-    "Those of `positions` that repeat another one from a step before."
     unit: float = 1.0
     "One metre in the numbers of a position: lengths that are given in metres are multiplied by it."
+    past: tuple[int, ...] = ()
+    "Those of `positions` that repeat another one from a step before."
+    displacement: int | None = None
+    """Where in an action a displacement along x, y and z begins, in the frame of the positions;
+    none, where it has no such thing."""
+    symmetries: tuple[str, ...] = ()
+    """Those of `SYMMETRIES` under which the world's dynamics stay as they are: moving positions and
+    displacement together leaves the right action right. Needs both of them, and a centre."""
+    centre: tuple[float, ...] = ()
+    "The point that symmetries leave in place, x, y and z in the numbers of a position."
 
     def __post_init__(self) -> None:
         """Check that the fields fit together.
@@ -37,14 +57,14 @@ class Space:
         Raises:
             InputError: they do not.
         """
-        for name in ("action_low", "action_high"):
+        for name in ("action_low", "action_high", "centre"):
             values = getattr(self, name)
             try:
                 object.__setattr__(self, name, tuple(map(float, values)))
             except (TypeError, ValueError):
                 raise InputError(f"space: {name} {values!r}: must be numbers") from None
-        object.__setattr__(self, "positions", tuple(self.positions))
-        object.__setattr__(self, "past", tuple(self.past))
+        for name in ("positions", "past", "symmetries"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         low, high = self.action_low, self.action_high
         if low or high:
             fits = len(low) == len(high) == self.action_dim
@@ -61,10 +81,35 @@ class Space:
                     f"space: positions: {start} must be 0 to {self.observation_dim - 3}, as"
                     f" observations hold {self.observation_dim} numbers and a position three"
                 )
-        if strange := set(self.past) - set(self.positions):
-            raise InputError(f"space: past: {min(strange)} is none of positions {self.positions}")
         if not 0 < self.unit < np.inf:
             raise InputError(f"space: unit {self.unit}: must be a number above 0")
+        if unknown := sorted(set(self.past) - set(self.positions)):
+            raise InputError(f"space: past: {unknown[0]} is none of positions {self.positions}")
+        if self.displacement is not None and not 0 <= self.displacement <= self.action_dim - 3:
+            raise InputError(
+                f"space: displacement {self.displacement} must be 0 to {self.action_dim - 3}, as"
+                f" actions hold {self.action_dim} numbers and a displacement three"
+            )
+        self._check_symmetries()
+
+    def _check_symmetries(self) -> None:
+        """Refuse symmetries that are unknown, or that the other fields do not allow."""
+        if self.centre and not (len(self.centre) == 3 and np.isfinite(self.centre).all()):
+            raise InputError(f"space: centre {self.centre}: must be three finite numbers")
+        if not self.symmetries:
+            return
+        for name in self.symmetries:
+            if name not in SYMMETRIES:
+                raise InputError(f"space: symmetries: {name!r} is none of {', '.join(SYMMETRIES)}")
+        if not self.positions or self.displacement is None or not self.centre:
+            raise InputError("space: symmetries need positions, a displacement and a centre")
+        along_floor = slice(self.displacement, self.displacement + 2)
+        bounds = {-low for low in self.action_low[along_floor]} | {*self.action_high[along_floor]}
+        if len(bounds) > 1:
+            raise InputError(
+                f"space: symmetries, but action bounds {self.action_low} and {self.action_high}:"
+                " displacements along x and y must reach as far to either side"
+            )
 
     @property
     def scale(self) -> np.ndarray:

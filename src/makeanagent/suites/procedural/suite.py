@@ -14,7 +14,7 @@ from makeanagent.suites.procedural.programs import act
 from makeanagent.suites.procedural.tasks import Tasks, find_kinds, find_layouts, find_tasks
 from makeanagent.suites.procedural.world import ACTION_DIM, OBSERVATION_DIM, World
 from makeanagent.suites.suite import Act, BatchStep, Step, Suite
-from makeanagent.trajectories.space import Space
+from makeanagent.trajectories.space import SYMMETRIES, Space
 
 HORIZON = 200
 """Steps of an episode: a third more than demonstrations have."""
@@ -25,6 +25,10 @@ _SPACE = Space(
     # Hand and two objects, the same a step before, and the goal; walls are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
     past=(18, 22, 29),
+    displacement=0,
+    # As Meta-World's, and like there but for the workspace's edges.
+    symmetries=SYMMETRIES,
+    centre=(0.0, 0.65, 0.0),
 )
 
 
