@@ -66,6 +66,7 @@ _SPACE = Space(
     # Hand and two objects, the same a step before, and the goal; walls and table are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
     past=(18, 22, 29),
+    goals=(36,),
     displacement=0,
     # An action moves the hand alike along x and y, whatever the arm behind it. The workspace's
     # edges, nearer along y, and rotations, which no symmetry turns, are left out of account.

@@ -42,6 +42,9 @@ class Space:
     "One metre in the numbers of a position: lengths that are given in metres are multiplied by it."
     past: tuple[int, ...] = ()
     "Those of `positions` that repeat another one from a step before."
+    goals: tuple[int, ...] = ()
+    """Those of `positions` that say where things are to go. A suite may hide them, as zeros: then
+    only the demonstration says it."""
     displacement: int | None = None
     """Where in an action a displacement along x, y and z begins, in the frame of the positions;
     none, where it has no such thing."""
@@ -63,7 +66,7 @@ class Space:
                 object.__setattr__(self, name, tuple(map(float, values)))
             except (TypeError, ValueError):
                 raise InputError(f"space: {name} {values!r}: must be numbers") from None
-        for name in ("positions", "past", "symmetries"):
+        for name in ("positions", "past", "goals", "symmetries"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         low, high = self.action_low, self.action_high
         if low or high:
@@ -83,8 +86,11 @@ class Space:
                 )
         if not 0 < self.unit < np.inf:
             raise InputError(f"space: unit {self.unit}: must be a number above 0")
-        if unknown := sorted(set(self.past) - set(self.positions)):
-            raise InputError(f"space: past: {unknown[0]} is none of positions {self.positions}")
+        for name in ("past", "goals"):
+            if unknown := sorted(set(getattr(self, name)) - set(self.positions)):
+                raise InputError(
+                    f"space: {name}: {unknown[0]} is none of positions {self.positions}"
+                )
         if self.displacement is not None and not 0 <= self.displacement <= self.action_dim - 3:
             raise InputError(
                 f"space: displacement {self.displacement} must be 0 to {self.action_dim - 3}, as"

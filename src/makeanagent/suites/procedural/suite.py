@@ -25,6 +25,7 @@ _SPACE = Space(
     # Hand and two objects, the same a step before, and the goal; walls are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
     past=(18, 22, 29),
+    goals=(36,),
     displacement=0,
     # As Meta-World's, and like there but for the workspace's edges.
     symmetries=SYMMETRIES,

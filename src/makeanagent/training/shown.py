@@ -1,0 +1,155 @@
+"""Lessons of a suite's own tasks, shown by its experts and labelled by its teachers."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, as_completed
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
+from makeanagent.errors import InputError
+from makeanagent.rollouts.episodes import play, record_episode
+from makeanagent.suites import Act, Environment, Suite, layouts
+from makeanagent.training.lessons import LessonShard
+from makeanagent.trajectories.excerpt import excerpt_trajectories
+from makeanagent.trajectories.trajectory import Trajectory
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownConfig:
+    """What is recorded of each task."""
+
+    num_demonstrations: int = 32
+    "Expert episodes with noise on their actions: prompts, whose states are asked about as well."
+    num_disturbed: int = 32
+    "Episodes with bursts of random actions besides, for states off the expert's path."
+    num_visited: int = 48
+    "Episodes of policies that a generator makes of the demonstrations, if there is one yet."
+    noise_scales: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
+    "Standard deviations of the noise on the expert's actions; episodes take them in turn."
+    burst_chance: float = 0.06
+    "Chance that a burst begins in a step of a disturbed episode."
+    burst_steps: tuple[int, int] = (3, 11)
+    "Steps of the shortest burst and of the longest."
+    horizon: int = 200
+    "Steps of an episode at most."
+    visited_horizon: int = 150
+    "Steps of a generated policy's episode: what goes wrong has gone wrong by then."
+    steps_after_success: int = 6
+    "Steps that an episode goes on after its success."
+    num_states: int = 6_000
+    "States of each task that are kept."
+    num_knots: int = 32
+    "K of the excerpts, as the reader has it."
+    first_layout: int = 0
+    "Of the zoo's layouts, the first that is used."
+    seed: int = 0
+    "Of noise and bursts."
+
+
+class _Disturbed:
+    """An expert with noise, and bursts of random actions; one for each episode."""
+
+    def __init__(
+        self, expert: Act, noise: float, config: ShownConfig, rng: np.random.Generator, bursts: bool
+    ) -> None:
+        self._expert, self._noise, self._config = expert, noise, config
+        self._rng, self._bursts, self._left = rng, bursts, 0
+        self._kick = np.zeros(0)
+
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
+        action = np.asarray(self._expert(observation))
+        action = np.clip(action + self._noise * self._rng.standard_normal(action.shape), -1, 1)
+        if self._bursts and not self._left and self._rng.random() < self._config.burst_chance:
+            shortest, longest = self._config.burst_steps
+            self._left = int(self._rng.integers(shortest, longest + 1))
+            self._kick = self._rng.uniform(-1, 1, action.shape)
+        if not self._left:
+            return action
+        self._left -= 1
+        return self._kick
+
+
+def record_shown(suite: Suite, task: str, config: ShownConfig) -> tuple[list[Trajectory], list]:
+    """Demonstrations that succeed, and the states `[T, O]` of every other episode.
+
+    Raises:
+        InputError: the task has no expert, or it has not succeeded once.
+    """
+    expert = suite.expert(task)
+    shown, strayed = [], []
+    with closing(suite.make(task)) as environment:
+        for number in range(config.num_demonstrations + config.num_disturbed):
+            bursts = number >= config.num_demonstrations
+            noise = config.noise_scales[number % len(config.noise_scales)]
+            layout = layouts.ZOO[config.first_layout + number]
+            rng = np.random.default_rng((config.seed, layout))
+            episode = record_episode(
+                environment,
+                _Disturbed(expert, noise, config, rng, bursts),
+                layout,
+                steps_after_success=config.steps_after_success,
+                max_steps=config.horizon,
+            )
+            if not bursts and episode.first_success is not None:
+                shown.append(episode)
+            else:
+                strayed.append(episode.observations[:-1])
+    if not shown:
+        raise InputError(
+            f"{suite.name}/{task}: the expert has not succeeded in {config.num_demonstrations}"
+            " episodes; lessons need an expert that does"
+        )
+    return shown, strayed
+
+
+def visit(
+    environment: Environment, policies: Sequence[Act], config: ShownConfig
+) -> list[np.ndarray]:
+    """States `[T, O]` that policies see, each on a layout of its own."""
+    first = config.first_layout + config.num_demonstrations + config.num_disturbed
+    found = []
+    for number, policy in enumerate(policies):
+        states, end = [], config.visited_horizon
+        for observation, _, step in play(
+            environment, policy, layouts.ZOO[first + number], config.visited_horizon
+        ):
+            states.append(observation)
+            if step.success:
+                end = min(end, len(states) + config.steps_after_success)
+            if len(states) >= end:
+                break
+        found.append(np.array(states))
+    return found
+
+
+def label_lessons(
+    suite: Suite,
+    task: str,
+    shown: Sequence[Trajectory],
+    others: Sequence[np.ndarray],
+    config: ShownConfig,
+) -> LessonShard:
+    """Lessons of one task, of demonstrations and of states `[T, O]` of other episodes."""
+    teacher = suite.teacher(task)
+    states = np.concatenate([*(item.observations[:-1] for item in shown), *others])
+    rng = np.random.default_rng(config.seed)
+    kept = rng.choice(len(states), config.num_states, replace=len(states) < config.num_states)
+    states = states[np.sort(kept)].astype(np.float32)
+    labels = np.stack([teacher(state) for state in states]).astype(np.float32)
+    excerpts = excerpt_trajectories(shown, config.num_knots)
+    # As many of every task: those of tasks whose expert fails at times are shown again.
+    again = np.arange(config.num_demonstrations) % len(excerpts)
+    tensors = {name: torch.from_numpy(array[None]) for name, array in vars(excerpts.take(again)).items()}
+    nothing = torch.zeros(1, 0)
+    return LessonShard(
+        **tensors,
+        states=torch.from_numpy(states[None]),
+        labels=torch.from_numpy(labels[None]),
+        targets=nothing,
+        masks=nothing,
+    )
