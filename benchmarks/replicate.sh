@@ -47,19 +47,7 @@ make-an-agent zoo build --out runs/zoo_generators --num-runs 8 \
     handle-pull-side basketball shelf-place hand-insert disassemble peg-unplug-side box-close
 python -m benchmarks zoo --zoo runs/zoo_generators --out benchmarks/results/zoo_generators.json \
     --note "The tasks left out are those whose policies qualified least often in the zoo of 32 rounds."
-for seed in 0 1 2; do
-    run="runs/unseen/seed-$seed"
-    make-an-agent train all --zoo runs/zoo_generators --out "$run" --seed "$seed"
-    if [ "$seed" -gt 0 ] && [ ! -d "$run/candidates" ]; then
-        # What is played for the first predictor serves all of them.
-        mkdir "$run/candidates"
-        cp runs/unseen/seed-0/candidates/*.safetensors runs/unseen/seed-0/candidates/settings.json \
-            "$run/candidates"
-    fi
-    make-an-agent train predictor --zoo runs/zoo_generators --out "$run" --seed "$seed"
-done
-python -m benchmarks ranking --run-folder runs/unseen/seed-0
-# The final tables: on sealed layouts, each use of which is logged in benchmarks/sealed_layouts.jsonl.
+# The generators, and the final tables: on sealed layouts, each use of which is logged in benchmarks/sealed_layouts.jsonl.
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks unseen --seeds 3 --sealed
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
     --sealed --out benchmarks/results/known.json

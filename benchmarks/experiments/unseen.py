@@ -29,11 +29,7 @@ Preset = Literal["fast", "paper", "smoke"]
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Generation, guidance and ranking against cloning and other rivals, on seen and new tasks.
-
-    Ranking needs success predictors: `train predictor` on the runs' folders adds them, before or
-    after, and fills no other cell again.
-    """
+    """Generation and guidance against cloning and other rivals, on seen and new tasks."""
 
     zoo: Path | None = None
     "Zoo to train on, without its tasks of the suite's group `unseen`."

@@ -191,20 +191,19 @@ def run_unseen(
         sources = Sources(generator=generator, bank=bank, strangers=strangers, seed=seed)
         makers = Makers(sources, config.methods, config.num_tried)
         for cell in missing:
-            # One that cannot be: no predictor, too few policies to average, an expert that fails.
+            # One that cannot be: too few policies to average, an expert that fails.
             try:
                 groups = prompts.gather(cell)
                 begin = perf_counter()
-                made = makers.make(cell.method, groups, seed)
+                policies = makers.make(cell.method, groups, seed)
                 seconds = perf_counter() - begin
             except InputError as error:
                 result: dict[str, Any] = {"success": None, "reason": str(error)}
             else:
                 result = {
-                    "num_policies": len(made.policies),
+                    "num_policies": len(policies),
                     "seconds": seconds,
-                    "predicted_success": made.predicted_success,
-                    **_play(pool, suite, cell, made.policies, config),
+                    **_play(pool, suite, cell, policies, config),
                 }
             result = cell._asdict() | _describe_origin(cell, generator, config) | result
             result |= {
@@ -247,9 +246,8 @@ def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -
     """What a cell's numbers depend on."""
     settings = asdict(config.methods)
     method = find_method(base_method(cell.method))
-    left_out = tuple(part for part in ("familiarity", "predictor") if part not in method.parts)
     return {
-        "weights_sha256": _hash_weights(generator, left_out),
+        "weights_sha256": _hash_weights(generator),
         "config_sha256": _hash_config(generator),
         "protocol": asdict(cell.protocol),
         "num_prompts": config.num_prompts,
@@ -263,20 +261,18 @@ def _describe_origin(cell: Cell, generator: MakeAnAgent, config: UnseenConfig) -
 
 
 def _hash_config(generator: MakeAnAgent) -> str:
-    """What weights are read by; neither how they came about, nor parts that are hashed apart."""
+    """What weights are read by, and not how they came about."""
     content = asdict(generator.config)
-    for name in ("training", "familiarity", "predictor"):
-        del content[name]
+    del content["training"]
     return hash_json(content)
 
 
 @lru_cache(maxsize=16)
-def _hash_weights(generator: MakeAnAgent, left_out: tuple[str, ...]) -> str:
-    """SHA-256 of the weights in use: parts may join a generator whose cells are there."""
+def _hash_weights(generator: MakeAnAgent) -> str:
+    """SHA-256 of the weights in use."""
     digest = sha256()
     for name, tensor in generator.state_dict().items():
-        if name.split(".")[0] not in left_out:
-            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

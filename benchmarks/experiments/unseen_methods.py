@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
-from makeanagent.methods.generated import Ranked
 from makeanagent.methods.method import MethodConfig, PolicyGenerator, Sources
 from makeanagent.methods.registry import METHODS, find_method
 from makeanagent.policies.batch import PolicyBatch
@@ -15,24 +13,16 @@ SELECTED = "selected"
 unseen tasks alone."""
 SELECTED_BEST = "selected_best"
 """Of the policies chosen on the selection layouts the best one there, alone."""
-CORE = ("unguided", "guided", "ranked", "cloning", "cloning_moved", SELECTED)
+CORE = ("unguided", "guided", "cloning", "cloning_moved", SELECTED)
 """Methods with all training seeds."""
 RIVALS = tuple(method.name for method in METHODS if method.name not in CORE)
-OWN = ("unguided", "guided", "ranked", SELECTED, SELECTED_BEST, "shuffled")
+OWN = ("unguided", "guided", SELECTED, SELECTED_BEST, "shuffled")
 """The generator's own ways, another task's prompt included; all else are its rivals."""
 CURVES = ("guided", "cloning")
 """Methods that are followed over numbers of demonstrations and over action noise."""
 
 Groups = Sequence[Sequence[Trajectory]]
 """The demonstrations behind each policy."""
-
-
-class Made(NamedTuple):
-    """What a method made of a task's prompts."""
-
-    policies: PolicyBatch
-    predicted_success: list[float] | None = None
-    "Of each policy, where a predictor chose it."
 
 
 def base_method(name: str) -> str:
@@ -58,16 +48,11 @@ class Makers:
 
         self.build = build
 
-    def make(self, name: str, groups: Groups, seed: int) -> Made:
+    def make(self, name: str, groups: Groups, seed: int) -> PolicyBatch:
         """A policy for each group of demonstrations; of `selected`, `num_tried` for all.
 
         Raises:
-            InputError: it cannot be, for want of a predictor or of policies to average.
+            InputError: it cannot be, for want of policies to average.
         """
         method = self.build(base_method(name))
-        if name == SELECTED:
-            return Made(method.generate(groups, self._num_tried, seed))
-        if isinstance(method, Ranked):
-            policies, success = method.choose(groups, seed=seed)
-            return Made(policies, success.tolist())
-        return Made(method.generate(groups, seed=seed))
+        return method.generate(groups, self._num_tried if name == SELECTED else None, seed)

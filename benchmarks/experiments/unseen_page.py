@@ -12,7 +12,6 @@ from makeanagent.evaluation.figures import FAILURE, SUCCESS, file_style
 from makeanagent.methods.registry import METHODS, find_method
 
 _COUNTED = {
-    "ranked": "guided, best of {num_candidates} by rank",
     SELECTED: "guided, top {num_chosen} of {num_tried} by rollouts on other layouts",
     SELECTED_BEST: "guided, best of {num_tried} by rollouts on other layouts",
 }
@@ -24,7 +23,6 @@ LABELS = {name: _COUNTED.get(name) or find_method(name).label for name in _FIRST
 README_METHODS = (
     "unguided",
     "guided",
-    "ranked",
     SELECTED,
     "cloning",
     "cloning_moved",
@@ -33,7 +31,6 @@ README_METHODS = (
 _COLUMNS = {
     "unguided": "no guidance",
     "guided": "guided",
-    "ranked": "best of {num_candidates} by rank",
     SELECTED: "top {num_chosen} of {num_tried}",
     "cloning": "cloning",
     "cloning_moved": "cloning, with moves",

@@ -162,7 +162,6 @@ def _describe_method(cells: Cells, method: str, seen: bool) -> dict[str, Any]:
     made = [cell for cell in cells if cell["success"] is not None]
     tasks, seeds = _find_common(made)
     kept = [cell for cell in made if cell["task"] in tasks]
-    predicted = [value for cell in kept for value in cell["predicted_success"] or ()]
     rates = {
         task: float(np.mean([np.mean(cell["success"]) for cell in _select(kept, task=task)]))
         for task in tasks
@@ -183,7 +182,6 @@ def _describe_method(cells: Cells, method: str, seen: bool) -> dict[str, Any]:
             if (mine := _select(kept, seed=seed))
         },
         **_measure_effort(kept),
-        "predicted_success": float(np.mean(predicted)) if predicted else None,
         "not_made": {
             f"{cell['task']}-{cell['seed']}": cell["reason"]
             for cell in cells

@@ -35,10 +35,8 @@ from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import build_denoiser
 from makeanagent.models.diffusion import make_scheduler, sample_latents
-from makeanagent.models.evidence import EVIDENCE_DIM, gather_evidence
 from makeanagent.models.familiarity import Familiarity, FamiliarityScores
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
-from makeanagent.models.predictor import SuccessPredictor
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
@@ -60,7 +58,6 @@ class MakeAnAgent(nn.Module):
         embedding: BehaviorEmbedding | None = None,
         denoiser: nn.Module | None = None,
         familiarity: Familiarity | None = None,
-        predictor: SuccessPredictor | None = None,
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
@@ -76,12 +73,10 @@ class MakeAnAgent(nn.Module):
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
-        self.familiarity, self.predictor = familiarity, predictor
+        self.familiarity = familiarity
         if config.familiarity is not None and familiarity is None:
             assert config.space is not None
             self.familiarity = Familiarity(config.space, condition_dim, window, config.familiarity)
-        if config.predictor is not None and predictor is None:
-            self.predictor = SuccessPredictor(spec, condition_dim, EVIDENCE_DIM, config.predictor)
         # Made here, as importing diffusers takes longer than generating.
         self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
@@ -181,47 +176,6 @@ class MakeAnAgent(nn.Module):
             self.config.positions,
         )
         return guide_latents(self.autoencoder, starts, steps[rows[picked]], guidance)
-
-    @torch.no_grad()
-    def predict_success(
-        self, policies: PolicyBatch, prompts: Trajectory | Sequence[Behavior]
-    ) -> torch.Tensor:
-        """How likely policies are to succeed where they have not been played, `[N]` in 0 to 1.
-
-        The candidates of one prompt are compared with each other: give them in one call.
-
-        Args:
-            policies: as `generate` gave them.
-            prompts: what it was given.
-
-        Raises:
-            InputError: this generator has no success predictor.
-        """
-        predictor = self.require_predictor()
-        groups, rows = group_prompts(prompts, len(policies))
-        condition = average_groups(self.embed_groups(groups))
-        evidence = gather_evidence(
-            policies,
-            groups,
-            rows,
-            self.config.positions,
-            self.config.evidence.in_unit(self.config.unit),
-        )
-        return predictor.predict(
-            policies.parameters, condition[rows], evidence, rows.to(condition.device)
-        )
-
-    def require_predictor(self) -> SuccessPredictor:
-        """The success predictor.
-
-        Raises:
-            InputError: this generator has none.
-        """
-        if self.predictor is None:
-            raise InputError(
-                "this generator has no success predictor; train one with `train predictor`"
-            )
-        return self.predictor
 
     @torch.no_grad()
     def judge_familiarity(self, prompts: Sequence[Trajectory]) -> FamiliarityScores | None:

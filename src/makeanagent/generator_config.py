@@ -9,9 +9,7 @@ from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.diffusion import DiffusionConfig
-from makeanagent.models.evidence import EvidenceConfig
 from makeanagent.models.familiarity import FamiliarityConfig
-from makeanagent.models.predictor import PredictorConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow
 from makeanagent.trajectories.space import Space
@@ -30,10 +28,6 @@ class GeneratorConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     familiarity: FamiliarityConfig | None = None
     "Of the warning for unfamiliar prompts, which not every generator has."
-    predictor: PredictorConfig | None = None
-    "Of the success predictor, which not every generator has."
-    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
-    "What the predictor was trained with."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -61,7 +55,7 @@ class GeneratorConfig:
             )
         object.__setattr__(self, "space", space)
         _check_choice("condition", self.condition, ConditionKind)
-        for name in (*_PARTS, "window", "familiarity", "predictor"):
+        for name in (*_PARTS, "window", "familiarity"):
             if (part := getattr(self, name)) is not None:
                 _check_fields(name, part)
 
@@ -100,10 +94,9 @@ class GeneratorConfig:
             values["window"] = read_window(content["window"])
             values |= {name: content[name] for name in ("condition", "suite")}
             values["space"] = Space.from_dict(content["space"])
-            values["evidence"] = EvidenceConfig.from_dict(content["evidence"])
             values["training"] = content["training"]
-            for name, kind in (("familiarity", FamiliarityConfig), ("predictor", PredictorConfig)):
-                values[name] = None if content[name] is None else kind(**content[name])
+            found = content["familiarity"]
+            values["familiarity"] = None if found is None else FamiliarityConfig(**found)
             return cls(**values, tasks=tuple(content["tasks"]))
         except (AttributeError, InputError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None

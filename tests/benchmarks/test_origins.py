@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmarks.experiments import novelty, ranking, representation
+from benchmarks.experiments import novelty, representation
 from benchmarks.origins import hash_zoo
 from benchmarks.results import list_changes
 from tests.tiny_zoo import SUITE, TASKS, TINY
@@ -52,18 +52,6 @@ def test_novelty_tells_generator_tasks_and_zoo(tiny_zoo, tmp_path, monkeypatch):
     novelty.Command(zoo=tiny_zoo.folder, generator="mine", tasks=TASKS[:1], out=out).run()
     told = {"generator": "mine", "tasks": [TASKS[0]], "zoo_sha256": hash_zoo(tiny_zoo)}
     check(novelty, out, told)
-
-
-def test_ranking_tells_its_run(folder, tmp_path):
-    today = ranking.resolve_settings()
-    found = {"candidates": today["candidates"], "training": today["predictor"], "report": {}}
-    write_json(folder / "predictor.json", as_json(found | {"provenance": {"created": "then"}}))
-    settings = as_json({"guidance": today["guidance"]})
-    write_json(folder / "candidates" / "settings.json", settings)
-    out = tmp_path / "ranking.json"
-    ranking.Command(run_folder=folder, out=out).run()
-    told = {"seed": 0, "tasks": list(TASKS), "run_sha256": hash_file(folder / "run.json")}
-    check(ranking, out, told)
 
 
 def test_representation_tells_its_run(folder, tiny_zoo, tmp_path, monkeypatch):

@@ -97,36 +97,23 @@ def pages(tmp_path, monkeypatch):
 def test_the_check_lists_other_settings_and_fails_by_other_pages_alone(pages, capsys):
     copies, run = pages
     capsys.readouterr()
-    path = copies / "ranking.json"
+    path = copies / "speed.json"
     content = json.loads(path.read_text())
-    content["settings"] = json.loads(
-        json.dumps(content["settings"] | {"candidates": {"num_folds": 7}})
-    )
-    content["settings"]["candidates"] |= {"num_layouts": 4}
+    content["settings"]["guidance"]["num_steps"] = 7
     path.write_text(json.dumps(content))
     # The page does not say so yet.
     assert run("--check") == 1
     said = capsys.readouterr().out
-    assert "candidates.num_folds 7 -> " in said
+    assert "guidance.num_steps 7 -> " in said
     assert "docs/results.md: not what benchmarks/results says" in said
     assert run() == 0
     capsys.readouterr()
     assert run("--check") == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "ranking.json" in line)
-    assert "candidates.num_folds 7 -> " in line
-    content["report"]["brier_raw"] = 0.111
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "speed.json" in line)
+    assert "guidance.num_steps 7 -> " in line
+    content["generation"]["seconds"] = 0.111
     path.write_text(json.dumps(content))
     assert run("--check") == 1
-
-
-def test_brier_scores_stand_side_by_side(pages):
-    copies, run = pages
-    path = copies / "ranking.json"
-    content = json.loads(path.read_text())
-    content["report"] |= {"brier_raw": 0.123, "brier": 0.456}
-    path.write_text(json.dumps(content))
-    run()
-    assert "| Brier score | 0.123 | 0.456 |" in (results.ROOT / "docs" / "results.md").read_text()
 
 
 def test_a_generator_says_how_it_was_trained_if_it_knows():

@@ -41,7 +41,6 @@ from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.guidance import GuidanceConfig
-from makeanagent.models.predictor import PredictorConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.suites import find_suite, layouts
@@ -60,7 +59,6 @@ CONFIG = UnseenConfig(
     held_out_runs=1,
     methods=MethodConfig(
         guidance=GuidanceConfig(num_steps=3),
-        num_candidates=4,
         cloning=CloningConfig(num_steps=5),
         cloning_from_mean=CloningConfig(num_steps=2),
         regression=RegressionConfig(num_steps=5, hidden_dim=8),
@@ -79,7 +77,7 @@ def zoo(tiny_zoo, tmp_path_factory) -> Zoo:
     return zoo
 
 
-def make_generator(zoo, seed, **parts) -> MakeAnAgent:
+def make_generator(zoo, seed) -> MakeAnAgent:
     torch.manual_seed(seed)
     config = GeneratorConfig(
         spec=zoo.spec,
@@ -88,15 +86,14 @@ def make_generator(zoo, seed, **parts) -> MakeAnAgent:
         denoiser=DenoiserConfig(widths=(8,), time_dim=8),
         suite=zoo.suite,
         tasks=TASKS[:1],
-        **parts,
     )
     return MakeAnAgent(config)
 
 
 @pytest.fixture(scope="module")
 def generators(zoo):
-    """Of two training seeds; the first one has a success predictor."""
-    made = [make_generator(zoo, 0, predictor=PredictorConfig()), make_generator(zoo, 1)]
+    """Of two training seeds."""
+    made = [make_generator(zoo, seed) for seed in (0, 1)]
     return [partial(lambda each: each, each) for each in made]
 
 
@@ -137,11 +134,8 @@ def test_every_method_has_its_cells(folder, generators):
     assert len(curves) == 8
     assert {(cell["task"], cell["seed"]) for cell in curves} == {(TASKS[1], 0)}
     for cell in load(folder, success=None):
-        assert (cell["method"], cell["seed"]) in {("ranked", 1), ("average_16", 0)}
+        assert (cell["method"], cell["seed"]) == ("average_16", 0)
         assert cell["reason"]
-    for cell in load(folder, method="ranked", seed=0):
-        assert len(cell["predicted_success"]) == 3
-        assert all(0 <= value <= 1 for value in cell["predicted_success"])
 
 
 def test_layouts_serve_one_purpose_and_one_seed(folder):
@@ -320,13 +314,6 @@ def test_cells_of_another_generator_or_size_are_made_again(zoo, generators, fold
     with monkeypatch.context() as patch:
         patch.setattr(recipe, "EXPERT_NOISE", (0.0,))
         assert recipe.read_cell(folder, cell, first, CONFIG) is None
-    # A predictor that joins changes what is ranked, and nothing else.
-    without = make_generator(zoo, 0)
-    without.load_state_dict(
-        {k: v for k, v in first.state_dict().items() if not k.startswith("predictor.")}
-    )
-    assert recipe.read_cell(folder, cell, without, CONFIG) is not None
-    assert recipe.read_cell(folder, cell._replace(method="ranked"), without, CONFIG) is None
 
 
 def test_the_summary_is_what_the_cells_say(folder, summary):

@@ -1,4 +1,4 @@
-"""How `unseen` makes policies: what each way is given, and which of its candidates it takes."""
+"""How `unseen` makes policies: what each way is given."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,7 +9,6 @@ import torch
 from benchmarks.experiments.unseen_methods import CORE, OWN, RIVALS, SELECTED_BEST, Makers
 from tests.benchmarks.toy import SPEC, number_policies
 
-from makeanagent.errors import InputError
 from makeanagent.methods.cloning import CloningConfig
 from makeanagent.methods.method import MethodConfig, Sources
 from makeanagent.models.guidance import GuidanceConfig
@@ -19,7 +18,6 @@ from makeanagent.trajectories.space import Space
 
 CONFIG = MethodConfig(
     guidance=GuidanceConfig(num_steps=3),
-    num_candidates=4,
     cloning=CloningConfig(num_steps=30, batch_size=16),
 )
 NUM_TRIED = 6
@@ -38,44 +36,20 @@ def make_demonstration(task="a", length=20, seed=0, width=1):
 class SpyGenerator:
     """Gives policies by their numbers, and notes what it was asked for."""
 
-    def __init__(self, predicted=(), width=1, positions=()):
+    def __init__(self, width=1, positions=()):
         spec = replace(SPEC, observation_dim=width)
         space = Space(observation_dim=width, action_dim=1, positions=positions)
         self.config = SimpleNamespace(spec=spec, space=space)
         self.asked = []
-        self._predicted = None if predicted is None else iter(predicted)
-
-    def require_predictor(self):
-        if self._predicted is None:
-            raise InputError("no success predictor")
 
     def generate(self, prompts, num_policies=None, seed=0, guidance=None):
         self.asked.append((prompts, num_policies, seed, guidance))
         count = len(prompts) if num_policies is None else num_policies
         return PolicyBatch(torch.from_numpy(number_policies(count)), SPEC)
 
-    def predict_success(self, candidates, prompts):
-        assert prompts == self.asked[-1][0]
-        return torch.tensor(next(self._predicted))
-
 
 def make(generator, name, groups, **sources):
     return Makers(Sources(generator=generator, **sources), CONFIG, NUM_TRIED).make(name, groups, 7)
-
-
-def numbers_of(policies):
-    return (100 * policies.act_all(torch.ones(1, 1))).round().flatten().int().tolist()
-
-
-def test_ranking_takes_the_candidate_with_the_highest_prediction():
-    generator = SpyGenerator([[0.1, 0.2, 0.9, 0.3], [0.2, 0.8, 0.1, 0.0]])
-    groups = [[make_demonstration(seed=0)], [make_demonstration(seed=1)]]
-    made = make(generator, "ranked", groups)
-    assert numbers_of(made.policies) == [2, 1]
-    assert made.predicted_success == pytest.approx([0.9, 0.8])
-    assert generator.asked == [([group], 4, 7, CONFIG.guidance) for group in groups]
-    with pytest.raises(InputError, match="no success predictor"):
-        make(SpyGenerator(predicted=None), "ranked", groups)
 
 
 @pytest.mark.parametrize(
@@ -88,18 +62,18 @@ def test_ranking_takes_the_candidate_with_the_highest_prediction():
 )
 def test_what_the_generator_is_asked_for(method, num_policies, guidance):
     generator, groups = SpyGenerator(), [[make_demonstration()], [make_demonstration(seed=1)]]
-    made = make(generator, method, groups)
+    policies = make(generator, method, groups)
     assert generator.asked == [(groups, num_policies, 7, guidance)]
-    assert len(made.policies) == (num_policies or 2)
+    assert len(policies) == (num_policies or 2)
 
 
 def test_cloning_with_moves_moves_what_cloning_reads():
     # A position is three numbers.
     groups = [[make_demonstration(width=3)]]
     moving, still = SpyGenerator(width=3, positions=(0,)), SpyGenerator(width=3)
-    plain = make(moving, "cloning", groups).policies.parameters
-    assert not torch.allclose(plain, make(moving, "cloning_moved", groups).policies.parameters)
-    assert torch.equal(plain, make(still, "cloning_moved", groups).policies.parameters)
+    plain = make(moving, "cloning", groups).parameters
+    assert not torch.allclose(plain, make(moving, "cloning_moved", groups).parameters)
+    assert torch.equal(plain, make(still, "cloning_moved", groups).parameters)
 
 
 def test_shuffled_prompts_are_of_another_task():

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.experiments import unseen_summary
 from benchmarks.experiments.unseen_page import write_methods, write_rivalry
 
-SETTINGS = {"sizes": {"num_chosen": 5, "num_tried": 100}, "num_candidates": 64}
+SETTINGS = {"sizes": {"num_chosen": 5, "num_tried": 100}}
 
 
 def make_cell(method, task, seed, rates, **values):
@@ -20,7 +20,6 @@ def make_cell(method, task, seed, rates, **values):
         "seen": False,
         "success": success,
         "reason": "cannot be",
-        "predicted_success": None,
         "num_prompts": 2 if rates is None else len(rates),
         "num_policies": 2 if rates is None else len(rates),
         "seconds": 1.0,

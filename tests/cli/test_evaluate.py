@@ -50,14 +50,6 @@ def test_of_several_prompts_only_first_samples_are_scored_without_selection(
     assert len(held_out["selection_success"]) == 4
 
 
-def test_policies_that_a_predictor_chose_are_not_called_unchosen(run, env, policies, tmp_path):
-    parameters, spec, _ = load_policies(policies)
-    save_policies(tmp_path / "best", parameters, spec, {"predicted_success": [0.9, 0.2]})
-    out = run("evaluate", tmp_path / "best", "--env", env, "--workers", 1)
-    assert "ranked first, no rollouts" in out and "no selection" not in out
-    assert json.loads((tmp_path / "best-Reacher-v5.json").read_text())["ranked"]
-
-
 def test_nothing_is_overwritten(fails, env, policies, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text("mine")

@@ -12,8 +12,8 @@ SNIPPETS = re.findall(
     r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
 )
 CHECK = """
-assert len(policies) == 64
-assert best.spec == policies.spec
+assert len(policies) == 20
+assert policies[0].spec == policies.spec
 assert action.shape == (demo.actions.shape[1],)
 """
 

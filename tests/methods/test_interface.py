@@ -7,20 +7,16 @@ import pytest
 import torch
 
 from makeanagent.errors import InputError
-from makeanagent.generator import MakeAnAgent
 from makeanagent.methods.cloning import CloningConfig
 from makeanagent.methods.method import MethodConfig, PolicyGenerator, Sources
 from makeanagent.methods.registry import METHODS, find_method
 from makeanagent.methods.regression import RegressionConfig
 from makeanagent.methods.retrieval import Retrieval
-from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import GuidanceConfig
-from makeanagent.models.predictor import PredictorConfig
 from makeanagent.trajectories import Trajectory
 
 CONFIG = MethodConfig(
     guidance=GuidanceConfig(num_starts=2, explore_steps=2, num_steps=2, min_gain=0.0),
-    num_candidates=6,
     cloning=CloningConfig(num_steps=2),
     cloning_from_mean=CloningConfig(num_steps=2),
     regression=RegressionConfig(num_steps=2),
@@ -28,7 +24,6 @@ CONFIG = MethodConfig(
 )
 CHANGED = {
     "guidance": GuidanceConfig(num_starts=2, explore_steps=2, num_steps=5, min_gain=0.0),
-    "num_candidates": 2,
     "cloning": CloningConfig(num_steps=4),
     "cloning_from_mean": CloningConfig(num_steps=4),
     "regression": RegressionConfig(num_steps=4),
@@ -38,21 +33,9 @@ CHANGED = {
 
 
 @pytest.fixture(scope="module")
-def ranking(generator) -> MakeAnAgent:
-    """The generator with a success predictor, whose weights are drawn at random."""
-    with_predictor = MakeAnAgent(replace(generator.config, predictor=PredictorConfig()))
-    with_predictor.load_state_dict(generator.state_dict(), strict=False)
-    predictor = with_predictor.predictor
-    torch.manual_seed(0)
-    for weight in (predictor.regression.weight, predictor.head.weight, predictor.probes):
-        torch.nn.init.normal_(weight)
-    return with_predictor
-
-
-@pytest.fixture(scope="module")
-def sources(ranking, bank, rollouts) -> Sources:
+def sources(generator, bank, rollouts) -> Sources:
     # Another task's prompts come from the other half.
-    return Sources(generator=ranking, bank=bank, strangers=rollouts)
+    return Sources(generator=generator, bank=bank, strangers=rollouts)
 
 
 @pytest.fixture(scope="module", params=METHODS, ids=lambda method: method.name)
@@ -90,24 +73,6 @@ def test_settings_are_what_policies_depend_on(method, sources, rollouts):
         elif (method.name, name) != ("cloning_moved", "guidance"):
             # Of guidance, cloning reads the moves alone, and the arm has no positions to move.
             assert not same, name
-
-
-def test_parts_are_what_policies_depend_on(method, sources, rollouts):
-    """A generator that knows every prompt, and one that ranks the other way round."""
-
-    def make(generator: MakeAnAgent) -> torch.Tensor:
-        changed = replace(sources, generator=generator)
-        return method.build(changed, CONFIG).generate(rollouts[:2], seed=1).parameters
-
-    before = make(sources.generator)
-    config = replace(sources.generator.config, familiarity=FamiliarityConfig(bank_size=2))
-    knowing, turned = MakeAnAgent(config), MakeAnAgent(sources.generator.config)
-    for generator in (knowing, turned):
-        generator.load_state_dict(sources.generator.state_dict(), strict=False)
-    knowing.familiarity.bank.copy_(knowing.embed(rollouts[:2]))
-    turned.predictor.temperature.neg_()
-    assert torch.equal(make(knowing), before) is ("familiarity" not in method.parts)
-    assert torch.equal(make(turned), before) is ("predictor" not in method.parts)
 
 
 def test_averages_are_of_as_many_as_their_names_say(sources, bank, rollouts):

@@ -434,12 +434,6 @@ def test_an_empty_group_is_refused(generator):
         generator.generate([[]])
 
 
-def test_a_generator_without_a_predictor_says_so(generator):
-    prompt = demonstrate(decode(generator.autoencoder, torch.randn(1, 2, 8))[0])
-    with pytest.raises(InputError, match="no success predictor"):
-        generator.predict_success(generator.generate(prompt, 2), prompt)
-
-
 def test_what_explains_its_demonstration_stays_as_generated(autoencoder):
     """Noise in the actions can be followed, but the steps held back gain little by it."""
     latents = torch.randn(6, 2, 8)

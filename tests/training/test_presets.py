@@ -17,9 +17,7 @@ from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
-from makeanagent.training.candidates import CandidateConfig
 from makeanagent.training.diffusion import train_diffusion
-from makeanagent.training.predictor import PredictorTraining
 from makeanagent.training.presets import FAST, PAPER, SMOKE, TrainingConfig, shorten
 from makeanagent.trajectories import PromptWindow
 
@@ -145,11 +143,7 @@ def list_configs(config: object) -> list[type]:
 
 
 # Those of other rooms are explained where they are.
-EXPLAINED = [
-    kind
-    for kind in (*list_configs(TrainingConfig()), CandidateConfig, PredictorTraining)
-    if kind is not PromptWindow
-]
+EXPLAINED = [kind for kind in list_configs(TrainingConfig()) if kind is not PromptWindow]
 
 
 @pytest.mark.parametrize("kind", EXPLAINED, ids=lambda kind: kind.__name__)

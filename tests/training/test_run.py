@@ -2,23 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from tests.tiny_zoo import TASKS
 
-from makeanagent.artifacts import as_json, read_json, write_json
+from makeanagent.artifacts import as_json, read_json
 from makeanagent.cli import main
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
-from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig
-from makeanagent.models.guidance import GuidanceConfig
-from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.policies.alignment import align_runs
-from makeanagent.training import ranking
-from makeanagent.training.candidates import CandidateConfig
-from makeanagent.training.predictor import PredictorTraining
 from makeanagent.training.presets import PRESETS, SMOKE
 from makeanagent.training.run import STAGES, TrainingRun, _Log
 from makeanagent.trajectories import PromptWindow
@@ -98,36 +91,12 @@ def test_a_generator_says_how_it_was_trained(zoo, run, tmp_path):
     assert MakeAnAgent.from_pretrained(tmp_path / "copy").config == generator.config
 
 
-def test_a_predictor_keeps_its_own_shape_and_evidence(run, monkeypatch):
-    """Not today's defaults, which may have changed since it was trained."""
-    predictor = SuccessPredictor(
-        run.zoo.spec, run._condition_dim, EVIDENCE_DIM, PredictorConfig(hidden_dim=8)
-    )
-    evidence = EvidenceConfig(guidance=GuidanceConfig(loss_beta=0.01))
-    run.save_predictor(predictor, evidence, {})
-    generator = run.assemble_generator()
-    assert generator.config.evidence == evidence
-    assert generator.config.predictor == predictor.config
-    for name, tensor in generator.predictor.state_dict().items():
-        assert torch.equal(tensor, predictor.state_dict()[name])
-
-    path = run.folder / "predictor.json"
-    write_json(path, {"model": {}})
-    with pytest.raises(InputError, match="predictor.json: not a predictor's config: 'evidence'"):
-        run.load_predictor()
-
-    # Another one learns on today's evidence, and says so.
-    seen = []
-    report = SimpleNamespace(to_dict=dict)
-    monkeypatch.setattr(ranking, "play_candidates", lambda *_: None)
-    monkeypatch.setattr(ranking, "load_candidates", lambda *given: seen.append(given[3]))
-    monkeypatch.setattr(ranking, "train_predictor", lambda *_: (predictor, report))
-    ranking.train_ranking(run, None, None, CandidateConfig(), PredictorTraining(), "cpu", print)
-    assert seen[0].config.evidence == EvidenceConfig()
-    saved = MakeAnAgent.from_pretrained(run.folder / "generator").config
-    assert (saved.evidence, saved.predictor) == (EvidenceConfig(), predictor.config)
-    assert {"candidates", "training", "report", "provenance"} < read_json(path).keys()
-    run.forget_predictor()
+def test_the_diffusion_needs_both_stages_before_it(zoo, tmp_path):
+    run = TrainingRun(tmp_path / "run", zoo, CONFIG, TASKS)
+    for stage in STAGES[:2]:
+        with pytest.raises(InputError, match=f"this stage needs the {stage}; run `train {stage}`"):
+            run.train("diffusion", "cpu", lambda *_: None)
+        run.train(stage, "cpu", lambda *_: None)
 
 
 def test_the_commands_options_reach_the_run(zoo, tmp_path, monkeypatch):

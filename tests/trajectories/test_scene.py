@@ -8,11 +8,9 @@ from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import find_suite
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.scene import (
-    MotionConfig,
     Scene,
     draw_moves,
     find_body,
-    read_motion,
     read_scene,
     translate,
 )
@@ -141,43 +139,6 @@ def test_the_body_that_acts_is_the_one_that_actions_explain():
     assert find_body(push(), (0, 3, 6)) == 3
     assert find_body(push(), (0, 6)) == 6
     assert find_body(push(), (6, 3, 0)) == 3
-
-
-def test_what_is_carried_is_carried_from_when_it_moves_along():
-    motion = read_motion(push(), (0, 3, 6), MotionConfig(window=2))
-    assert motion.body == 3
-    assert motion.carried[:, 3:6].all()
-    assert motion.carried[:, :3].mean() < 0.1
-    assert not motion.carried[:28, 6:].any()
-    assert motion.carried[33:, 6:].all()
-
-
-def test_a_body_that_rests_still_carries_what_it_carried():
-    shown = push()
-    shown.observations[45:] = shown.observations[45]
-    motion = read_motion(shown, (0, 3, 6), MotionConfig(window=2))
-    assert motion.carried[50:, 6:].all()
-
-
-def test_how_a_body_follows_its_actions_is_found():
-    motion = read_motion(push(), (0, 3, 6), MotionConfig())
-    np.testing.assert_allclose(motion.inertia, [0.5, 0.0, 0.2], atol=0.02)
-    np.testing.assert_allclose(motion.effect, np.diag([0.05, 0.1, 0.05]), atol=0.002)
-
-
-def test_motion_ends_a_little_after_the_success():
-    shown = push()
-    solved = Trajectory(
-        observations=shown.observations, actions=shown.actions, success=np.arange(60) >= 40
-    )
-    assert len(read_motion(solved, (0, 3, 6), MotionConfig()).states) == 44
-    assert len(read_motion(shown, (0, 3, 6), MotionConfig()).states) == 60
-
-
-def test_where_nothing_moves_there_is_no_motion():
-    resting = show(np.tile(TARGET, (41, 1)), BYSTANDER)
-    assert read_motion(resting, (0, 3), MotionConfig()) is None
-    assert read_motion(resting, (), MotionConfig()) is None
 
 
 def test_what_stands_near_the_body_that_acts_stays_with_it():

@@ -59,7 +59,6 @@ class Evaluate:
         total = count_rollouts(config, len(parameters), len(first_samples))
         with open_pool(self.workers) as pool, show_progress(f"{task}: rollouts", total) as advance:
             result = evaluate_policies(pool, suite, task, policies, config, first_samples, advance)
-        result["ranked"] = metadata.get("predicted_success") is not None
         result["policies_sha256"] = hash_file(self.policies / TENSORS_NAME)
         result["provenance"] = describe_provenance()
         print_evaluation(result)

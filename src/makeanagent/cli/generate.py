@@ -19,8 +19,6 @@ class Generate:
     "Folder to write the policies to; it must be empty or new."
     num: int = 100
     "How many policies to generate in all; several demonstrations prompt them by turns."
-    keep: int | None = None
-    "How many to save, those that are likeliest to succeed, without a rollout; by default all."
     together: bool = False
     "Take all demonstrations as showing one behaviour: together they prompt each policy."
     guidance: bool = True
@@ -38,9 +36,6 @@ class Generate:
         from makeanagent.cli.checks import require_at_least
 
         require_at_least("--num", self.num, 1)
-        if self.keep is not None:
-            require_at_least("--keep", self.keep, 1)
-            require_at_least("--num", self.num, self.keep)
         require_at_least("--seed", self.seed, 0)
         require_empty_folder(self.out)
 
@@ -49,26 +44,15 @@ class Generate:
 
         from makeanagent.generator import MakeAnAgent
         from makeanagent.models.guidance import GuidanceConfig
-        from makeanagent.policies.batch import PolicyBatch
         from makeanagent.policies.folder import save_policies
         from makeanagent.trajectories.demonstrations import read_demonstrations
 
         prompts = read_demonstrations(self.prompt)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
-        if self.keep is not None:
-            generator.require_predictor()
         behaviors = [prompts] if self.together else prompts
         begin = perf_counter()
         guidance = GuidanceConfig() if self.guidance else None
         policies = generator.generate(behaviors, self.num, self.seed, guidance)
-        prompt_of_policy = [index % len(behaviors) for index in range(self.num)]
-        success = None
-        if self.keep is not None:
-            predicted = generator.predict_success(policies, behaviors)
-            best = predicted.argsort(descending=True, stable=True)[: self.keep]
-            policies = PolicyBatch(policies.parameters[best], policies.spec)
-            prompt_of_policy = [prompt_of_policy[index] for index in best]
-            success = predicted[best].tolist()
         seconds = perf_counter() - begin
         flexible = self._note_oddities(generator, prompts)
         save_policies(
@@ -77,8 +61,7 @@ class Generate:
             policies.spec,
             {
                 "prompt": self.prompt,
-                "prompt_of_policy": prompt_of_policy,
-                "predicted_success": success,
+                "prompt_of_policy": [index % len(behaviors) for index in range(self.num)],
                 "guidance": asdict(guidance) if guidance else None,
                 "env_ids": [prompt.env_id for prompt in prompts],
                 "prompts_without_success": flexible,
@@ -91,9 +74,6 @@ class Generate:
             f"{self.out}: {len(policies)} policies of {policies.spec.num_parameters:,} parameters"
             f" from {len(prompts)} demonstration(s) in {seconds:.2f} s"
         )
-        if success is not None:
-            shown = ", ".join(f"{value:.2f}" for value in success[:5])
-            print(f"best {len(success)} of {self.num} by rank; predicted success {shown}")
 
     def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations are unfamiliar, and return those that show no success."""

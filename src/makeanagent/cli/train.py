@@ -1,4 +1,4 @@
-"""`make-an-agent train`: the three stages of a generator, and its success predictor."""
+"""`make-an-agent train`: the three stages of a generator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a generator on a zoo, or its success predictor; run it again to go on after a stop."""
+    """Train a generator on a zoo; run it again to go on after a stop."""
 
-    stage: Annotated[
-        Literal["autoencoder", "behavior", "diffusion", "all", "predictor"], tyro.conf.Positional
-    ]
-    "Part to train: diffusion needs the two before it, predictor all three; all trains these three."
+    stage: Annotated[Literal["autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional]
+    "Part to train: diffusion needs the two before it; all trains all three."
     zoo: Path
     "Folder of the zoo to train on, as `zoo build` writes it."
     out: Path
@@ -69,9 +67,6 @@ class Train:
         run = TrainingRun(self.out, zoo, config, tasks, start)
         for line in run.describe_start():
             print(line)
-        if self.stage == "predictor":
-            train_predictor(run, device)
-            return
         for stage in STAGES if self.stage == "all" else (self.stage,):
             train_stage(run, stage, device)
         if all(run.is_done(stage) for stage in STAGES):
@@ -115,32 +110,6 @@ def train_stage(run: "TrainingRun", stage: "Stage", device: str) -> None:
             done = step / num_steps
 
         run.train(stage, device, report)
-
-
-def train_predictor(run: "TrainingRun", device: str) -> None:
-    """Train the success predictor under a progress bar, and say what it is worth."""
-    from makeanagent.cli.progress import show_progress
-    from makeanagent.parallel import open_pool
-    from makeanagent.suites import find_suite
-    from makeanagent.training.candidates import CandidateConfig
-    from makeanagent.training.predictor import PredictorTraining
-    from makeanagent.training.ranking import train_ranking
-
-    with open_pool() as pool, show_progress("predictor: candidates", 1) as advance:
-        report = train_ranking(
-            run,
-            pool,
-            find_suite(run.zoo.suite),
-            CandidateConfig(),
-            PredictorTraining(),
-            device,
-            advance,
-        )
-    print(
-        f"on tasks left out: rank correlation {report.spearman_within:.2f}, calibration error"
-        f" {report.ece:.2f}, success {report.success_mean:.2f} of all candidates and"
-        f" {report.success_top:.2f} of those ranked first"
-    )
 
 
 def train_all(

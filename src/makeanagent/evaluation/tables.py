@@ -9,13 +9,15 @@ from rich.table import Table
 from makeanagent.evaluation.metrics import wilson_interval
 from makeanagent.evaluation.protocols import count_held_out
 
+_FIRST = "no selection"
+"""Of first samples."""
+
 
 def print_evaluation(result: dict[str, Any]) -> None:
     """Print both protocols, one row a measure.
 
     Args:
-        result: what `evaluate_policies` returned; `ranked`, where it is true, says that a success
-            predictor chose the policies.
+        result: what `evaluate_policies` returned.
     """
     if not result["has_success"]:
         _print_returns(result)
@@ -50,7 +52,7 @@ def print_evaluation(result: dict[str, Any]) -> None:
     choice = f"chosen on {len(held_out['selection_layouts'])} others"
     candidates = len(held_out["selection_success"])
     rows = {
-        _name_first(result): held_out["first_sample"],
+        _FIRST: held_out["first_sample"],
         f"best of {candidates}, {choice}": held_out["best_of_n"],
         f"top {len(held_out['chosen_policies'])}, {choice}": held_out["top_5_of_n"],
     }
@@ -65,11 +67,6 @@ def print_evaluation(result: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def _name_first(result: dict[str, Any]) -> str:
-    """What first samples are: the best of many by rank, where a predictor chose."""
-    return "ranked first, no rollouts" if result.get("ranked") else "no selection"
-
-
 def _print_returns(result: dict[str, Any]) -> None:
     """Mean returns, of a task without a success signal."""
     paper, held_out = result["paper"], result["held_out"]
@@ -80,7 +77,7 @@ def _print_returns(result: dict[str, Any]) -> None:
     choice = f"chosen on {len(held_out['selection_layouts'])} others"
     for protocol, label, value in (
         ("paper", f"mean on {len(paper['layouts'])} layouts", paper["mean_return"]),
-        ("held-out", _name_first(result), held_out["first_sample_return"]),
+        ("held-out", _FIRST, held_out["first_sample_return"]),
         ("", f"best of all, {choice}", held_out["best_of_n_return"]),
     ):
         table.add_row(protocol, label, f"{value:.3g}")

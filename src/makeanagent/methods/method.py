@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
@@ -44,8 +44,6 @@ class MethodConfig:
 
     guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
     "How far, and how, policies follow their demonstration."
-    num_candidates: int = 64
-    "Guided policies from each prompt, of which the success predictor picks one."
     cloning: CloningConfig = field(default_factory=CloningConfig)
     "Of cloning from scratch."
     cloning_from_mean: CloningConfig = field(
@@ -94,7 +92,5 @@ class Method:
     "Trains what is to be trained."
     settings: tuple[str, ...] = ()
     "Fields of `MethodConfig` that its policies depend on."
-    parts: tuple[Literal["familiarity", "predictor"], ...] = ()
-    "Parts of the generator that its policies depend on, of those that may join it later."
     needs_bank: bool = False
     "Whether it reads the zoo."

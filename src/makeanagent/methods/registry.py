@@ -3,7 +3,7 @@
 from makeanagent.errors import InputError
 from makeanagent.methods.cloning import Cloning
 from makeanagent.methods.gaussian import LatentGaussian
-from makeanagent.methods.generated import Generated, Ranked
+from makeanagent.methods.generated import Generated
 from makeanagent.methods.method import Method, MethodConfig, PolicyGenerator, Sources
 from makeanagent.methods.regression import Regression
 from makeanagent.methods.retrieval import Retrieval
@@ -33,16 +33,6 @@ METHODS = (
         label="generated, guided",
         build=lambda sources, config: Generated(sources.generator, config.guidance),
         settings=("guidance",),
-        parts=("familiarity",),
-    ),
-    Method(
-        name="ranked",
-        label="guided, best by rank, no rollouts",
-        build=lambda sources, config: Ranked(
-            sources.generator, config.guidance, config.num_candidates
-        ),
-        settings=("guidance", "num_candidates"),
-        parts=("familiarity", "predictor"),
     ),
     Method(
         name="cloning",

@@ -48,8 +48,8 @@ def round_weights(
     """Round the decoder, the denoiser's inner matrices, and the conditions that familiarity knows.
 
     These are nearly all of a generator's size. The denoiser's first and last layer stay as they
-    are, since rounding either moved actions by as much as all the rest; so does the embedding, as
-    the success predictor was trained on its conditions.
+    are, since rounding either moved actions by as much as all the rest; so does the embedding, on
+    whose conditions the denoiser was trained.
 
     Args:
         generator: is changed; `save_pretrained` then writes what float16 holds as float16.

@@ -24,9 +24,7 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import build_denoiser
-from makeanagent.models.evidence import EVIDENCE_DIM, EvidenceConfig
 from makeanagent.models.familiarity import FamiliarityConfig
-from makeanagent.models.predictor import PredictorConfig, SuccessPredictor
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
 from makeanagent.training.data import TrainingData, load_training_data
@@ -111,19 +109,6 @@ class TrainingRun:
             )
         return self._data
 
-    def check_done(self, stages: Sequence[Stage] = STAGES) -> None:
-        """Refuse to go on without earlier stages.
-
-        Raises:
-            InputError: one of them is missing.
-        """
-        for stage in stages:
-            if not self.is_done(stage):
-                raise InputError(
-                    f"{self.folder}: this stage needs the {stage}; run `train {stage}` first, or"
-                    " `train all`"
-                )
-
     def is_done(self, stage: Stage) -> bool:
         """Whether a stage's weights are there."""
         return self._weights(stage).is_file()
@@ -142,7 +127,12 @@ class TrainingRun:
         if self.is_done(stage):
             return
         if stage == "diffusion":
-            self.check_done(STAGES[:2])
+            for earlier in STAGES[:2]:
+                if not self.is_done(earlier):
+                    raise InputError(
+                        f"{self.folder}: this stage needs the {earlier}; run `train {earlier}`"
+                        " first, or `train all`"
+                    )
         with _Log(self.folder / "logs" / stage, stage, on_progress) as log:
             model = self._run_recipe(stage, device, log)
         tensors = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
@@ -170,7 +160,7 @@ class TrainingRun:
             common["start"] = start.denoiser
         return train_diffusion(self.data, autoencoder, embedding, config.diffusion, **common)
 
-    def _weights(self, stage: Stage | Literal["predictor"]) -> Path:
+    def _weights(self, stage: Stage) -> Path:
         return self.folder / f"{stage}.safetensors"
 
     def _state(self, stage: Stage) -> Path:
@@ -212,53 +202,10 @@ class TrainingRun:
         """The trained behaviour embedding."""
         return self._load(self._build_behavior(), "behavior")
 
-    def _load(self, model: Model, stage: Stage | Literal["predictor"]) -> Model:
+    def _load(self, model: Model, stage: Stage) -> Model:
         tensors = read_tensors(self._weights(stage))
         model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         return model.eval()
-
-    @property
-    def _predictor_path(self) -> Path:
-        return self.folder / "predictor.json"
-
-    def save_predictor(
-        self, predictor: SuccessPredictor, evidence: EvidenceConfig, notes: dict[str, Any]
-    ) -> None:
-        """Write the success predictor.
-
-        Args:
-            predictor: trained.
-            evidence: what it learnt on.
-            notes: of its training.
-        """
-        self.forget_predictor()
-        tensors = {name: tensor.numpy() for name, tensor in predictor.state_dict().items()}
-        write_tensors(self._weights("predictor"), tensors)
-        configs = {"model": asdict(predictor.config), "evidence": asdict(evidence)}
-        # Last: without it there is no predictor.
-        write_json(self._predictor_path, as_json(configs | notes))
-
-    def forget_predictor(self) -> None:
-        """Have none, so that another can be trained."""
-        self._predictor_path.unlink(missing_ok=True)
-
-    def load_predictor(self) -> tuple[SuccessPredictor | None, EvidenceConfig]:
-        """The success predictor, if it has been trained, and the evidence that one reads.
-
-        Raises:
-            InputError: a file of the predictor is damaged.
-        """
-        path = self._predictor_path
-        if not path.is_file():
-            return None, EvidenceConfig()
-        found = read_json(path)
-        try:
-            config = PredictorConfig(**found["model"])
-            evidence = EvidenceConfig.from_dict(found["evidence"])
-        except (InputError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a predictor's config: {error}") from None
-        model = SuccessPredictor(self.zoo.spec, self._condition_dim, EVIDENCE_DIM, config)
-        return self._load(model, "predictor"), evidence
 
     @property
     def training_seconds(self) -> float:
@@ -272,7 +219,6 @@ class TrainingRun:
     def assemble_generator(self) -> MakeAnAgent:
         """Put the trained stages together; what prompts they know is noted on saving."""
         config = self.config
-        predictor, evidence = self.load_predictor()
         generator = MakeAnAgent(
             GeneratorConfig(
                 spec=self.zoo.spec,
@@ -282,8 +228,6 @@ class TrainingRun:
                 denoiser=config.diffusion.model,
                 diffusion=config.diffusion.diffusion,
                 familiarity=FamiliarityConfig(),
-                predictor=predictor.config if predictor else None,
-                evidence=evidence,
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,
@@ -292,7 +236,6 @@ class TrainingRun:
             ),
             autoencoder=self.load_autoencoder(),
             embedding=self.load_behavior(),
-            predictor=predictor,
         )
         self._load(generator.denoiser, "diffusion")
         return generator
@@ -310,19 +253,14 @@ class TrainingRun:
         assert generator.familiarity is not None
         generator.familiarity.fit(behavior, outcome, prompts.task[kept], condition)
 
-    def save_generator(self, *, anew: bool = False) -> Path:
-        """Write `generator/`, whole or not at all, and return its path.
-
-        Args:
-            anew: replace one that is there, since a part was added.
-        """
+    def save_generator(self) -> Path:
+        """Write `generator/`, whole or not at all, unless it is there, and return its path."""
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
-        if anew or not target.is_dir():
+        if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
             generator = self.assemble_generator()
             self._fit_familiarity(generator)
             generator.save_pretrained(draft)
-            shutil.rmtree(target, ignore_errors=True)
             draft.rename(target)
         return target
 

@@ -15,8 +15,7 @@ from makeanagent.models.behavior import BehaviorEmbedding
 class Start:
     """A generator whose weights a training begins with, as far as they fit.
 
-    Familiarity and success predictor are not taken over: they belong to the training prompts and
-    tasks of their own generator.
+    Familiarity is not taken over: it belongs to the training prompts of its own generator.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Scenes: which body of a demonstration acts, how it moves, and what may stand elsewhere.
+"""Scenes: which body of a demonstration acts, and what may stand elsewhere.
 
 What is right in one place is right beside it. Where some numbers of an observation are positions in
 one frame, moving all of them alike along the floor leaves what is to be done as it is. One
@@ -7,7 +7,7 @@ demonstration thus stands for many, on layouts that nobody has shown.
 More may move where a demonstration shows that nothing is touched: one body goes to its target, and
 all else stays. The height is then free as well, and what the body passes by may stand anywhere.
 
-Guidance, cloning and imagined rollouts all read demonstrations here, so that they agree about them.
+Guidance and cloning both read demonstrations here, so that they agree about them.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,11 @@ import torch
 from torch import Tensor
 
 from makeanagent.trajectories.trajectory import Trajectory
+
+_STEPS_AFTER_SUCCESS = 3
+"""So many steps after its first success, what a demonstration's actions do is no longer read."""
+_WINDOW = 5
+"""Steps to either side over which movement is judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,86 +78,26 @@ def _read_scene(demonstration: Trajectory, positions: Sequence[int], scale: floa
     return Scene(together=together, apart=apart, free=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MotionConfig:
-    """How a body's movement is read from a demonstration."""
-
-    steps_after_success: int = 3
-    "The demonstration ends so many steps after its first success."
-    window: int = 5
-    "Steps to either side over which movement is judged."
-    min_movement: float = 0.01
-    "Metres, over that window; what moves less stands still."
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Motion:
-    """How the body that acts moves in a demonstration of T steps."""
-
-    states: np.ndarray
-    "float64 `[T, O]`: up to a little after the first success."
-    body: int
-    "Where in a state its position begins."
-    carried: np.ndarray
-    "`[T, O]`: 1 where a number is of a position that moves with the body, else 0."
-    inertia: np.ndarray
-    "`[3]`: share of the last step's movement that goes on."
-    effect: np.ndarray
-    "`[A, 3]`: movement by actions."
-
-
-def find_body(
-    demonstration: Trajectory, positions: Sequence[int], config: MotionConfig | None = None
-) -> int:
+def find_body(demonstration: Trajectory, positions: Sequence[int]) -> int:
     """Of one or more positions the one that acts: whose movement the actions explain best."""
-    _, moved, pushed = _read_movement(demonstration, positions, config or MotionConfig())
+    moved, pushed = _read_movement(demonstration, positions)
     return max(positions, key=lambda start: _explain(pushed, moved[start]))
 
 
-def read_motion(
-    demonstration: Trajectory, positions: Sequence[int], config: MotionConfig
-) -> Motion | None:
-    """How the body that acts moves, and what it carries; None where no body moves.
-
-    Args:
-        demonstration: T steps or more.
-        positions: where in an observation positions begin.
-        config: what counts as movement.
-    """
-    if not positions:
-        return None
-    states, moved, _ = _read_movement(demonstration, positions, config)
-    body = find_body(demonstration, positions, config)
-    speed = np.linalg.norm(moved[body], axis=1)
-    moving = np.flatnonzero(speed > config.min_movement)
-    if not len(moving):
-        return None
-    # While the body stands still, it carries what it carried last.
-    source = moving[np.clip(np.searchsorted(moving, np.arange(len(states)), "right") - 1, 0, None)]
-    carried = np.zeros_like(states)
-    for start in positions:
-        apart = _distances(moved[start], moved[body])
-        carried[:, start : start + 3] = (apart < 0.5 * speed)[source, None]
-    actions = demonstration.actions[: len(states)].astype(np.float64)
-    inertia, effect = _fit_dynamics(states[:, body : body + 3], actions)
-    return Motion(states=states, body=body, carried=carried, inertia=inertia, effect=effect)
-
-
 def _read_movement(
-    demonstration: Trajectory, positions: Sequence[int], config: MotionConfig
-) -> tuple[np.ndarray, dict[int, np.ndarray], np.ndarray]:
-    """States `[T, O]`, each position's movement `[T, 3]` over the window, and the actions' sum."""
+    demonstration: Trajectory, positions: Sequence[int]
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """Each position's movement `[T, 3]` over the window, and the sum of actions `[T, A]` in it."""
     length = len(demonstration)
     if demonstration.first_success is not None:
-        length = min(length, demonstration.first_success + config.steps_after_success)
+        length = min(length, demonstration.first_success + _STEPS_AFTER_SUCCESS)
     states = demonstration.observations[:length].astype(np.float64)
     actions = demonstration.actions[:length].astype(np.float64)
-    begin = np.clip(np.arange(length) - config.window, 0, length - 1)
-    end = np.clip(np.arange(length) + config.window, 0, length - 1)
+    begin = np.clip(np.arange(length) - _WINDOW, 0, length - 1)
+    end = np.clip(np.arange(length) + _WINDOW, 0, length - 1)
     totals = np.concatenate([np.zeros((1, actions.shape[1])), actions.cumsum(axis=0)])
     moved = states[end] - states[begin]
     return (
-        states,
         {start: moved[:, start : start + 3] for start in positions},
         totals[end] - totals[begin],
     )
@@ -162,17 +107,6 @@ def _explain(pushed: np.ndarray, moved: np.ndarray) -> float:
     """How much movement `[T, 3]` the actions before it explain, as a sum of squares."""
     error = moved - pushed @ _regress(pushed, moved)
     return float((moved**2).sum() - (error**2).sum())
-
-
-def _fit_dynamics(path: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inertia `[3]` and effect of actions `[A, 3]`, one step on the next, for each axis."""
-    steps = np.diff(path, axis=0)
-    inertia, effect = np.zeros(3), np.zeros((actions.shape[1], 3))
-    for axis in range(3):
-        causes = np.column_stack([steps[:-1, axis], actions[1 : len(steps)]])
-        found = _regress(causes, steps[1:, axis])
-        inertia[axis], effect[:, axis] = np.clip(found[0], 0, 0.99), found[1:]
-    return inertia, effect
 
 
 def _regress(causes: np.ndarray, effects: np.ndarray) -> np.ndarray:

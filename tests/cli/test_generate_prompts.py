@@ -1,4 +1,4 @@
-"""`generate`: guidance, ranking without the simulator, and the warning for unfamiliar prompts."""
+"""`generate`: guidance, demonstrations together, and the warning for unfamiliar prompts."""
 
 import dataclasses
 
@@ -9,7 +9,6 @@ import torch
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import GuidanceConfig
-from makeanagent.models.predictor import PredictorConfig
 from makeanagent.policies.folder import load_policies
 from makeanagent.trajectories import Trajectory, make_prompt, stack_prompts
 from makeanagent.trajectories.demonstrations import read_demonstrations
@@ -27,17 +26,14 @@ def demonstrations(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ranking(generator, demonstrations, tmp_path_factory):
-    """The untrained generator with a predictor, and with the demonstrations as what it knows."""
-    torch.manual_seed(1)
+def knowing(generator, demonstrations, tmp_path_factory):
+    """The untrained generator, with the demonstrations as what it knows."""
     plain = MakeAnAgent.from_pretrained(generator)
     config = dataclasses.replace(
         plain.config,
-        predictor=PredictorConfig(num_probes=4),
         familiarity=FamiliarityConfig(num_components=4, bank_size=8),
     )
     full = MakeAnAgent(config, plain.autoencoder, plain.embedding, plain.denoiser)
-    full.predictor.regression.weight.normal_()
     prompts = read_demonstrations(str(demonstrations))
     behavior, outcome = map(
         torch.from_numpy, stack_prompts([make_prompt(item, config.window) for item in prompts])
@@ -45,58 +41,9 @@ def ranking(generator, demonstrations, tmp_path_factory):
     full.familiarity.fit(
         behavior, outcome, torch.arange(8) % 2, full.embedding.condition(behavior, outcome)
     )
-    folder = tmp_path_factory.mktemp("ranking") / "generator"
+    folder = tmp_path_factory.mktemp("knowing") / "generator"
     full.save_pretrained(folder)
     return folder
-
-
-def test_keep_saves_the_policies_that_are_likeliest_to_succeed(
-    run, ranking, demonstration, tmp_path
-):
-    out = run(
-        "generate", "--prompt", demonstration, "--generator", ranking, "--num", 6, "--keep", 2,
-        "--out", tmp_path / "best",
-    )  # fmt: skip
-    parameters, _, metadata = load_policies(tmp_path / "best")
-    generator = MakeAnAgent.from_pretrained(ranking)
-    demo = Trajectory.load(demonstration)
-    policies = generator.generate(demo, 6, guidance=GuidanceConfig())
-    success = generator.predict_success(policies, demo)
-    best = success.argsort(descending=True)[:2]
-    np.testing.assert_allclose(parameters, policies.parameters[best], atol=1e-5)
-    np.testing.assert_allclose(metadata["predicted_success"], success[best], atol=1e-5)
-    assert "best 2 of 6 by rank" in out
-
-
-def test_kept_policies_name_the_demonstrations_that_prompted_them(
-    run, ranking, demonstrations, tmp_path
-):
-    run(
-        "generate", "--prompt", demonstrations, "--generator", ranking, "--num", 16, "--keep", 3,
-        "--out", tmp_path / "best",
-    )  # fmt: skip
-    parameters, _, metadata = load_policies(tmp_path / "best")
-    prompts = read_demonstrations(str(demonstrations))
-    generator = MakeAnAgent.from_pretrained(ranking)
-    policies = generator.generate(prompts, 16, guidance=GuidanceConfig()).parameters.numpy()
-    rows = [int(np.abs(policies - one).max(axis=1).argmin()) for one in parameters]
-    assert rows != [0, 1, 2]
-    assert metadata["prompt_of_policy"] == [row % 8 for row in rows]
-
-
-def test_ranking_needs_a_predictor(fails, generator, demonstration, tmp_path):
-    fails(
-        "no success predictor", "generate", "--prompt", demonstration, "--generator", generator,
-        "--keep", 1, "--out", tmp_path / "best",
-    )  # fmt: skip
-    assert not (tmp_path / "best").exists()
-
-
-def test_no_more_can_be_kept_than_there_are(fails, ranking, demonstration, tmp_path):
-    fails(
-        "--num 2: must be 3 or more", "generate", "--prompt", demonstration, "--generator",
-        ranking, "--num", 2, "--keep", 3, "--out", tmp_path / "best",
-    )  # fmt: skip
 
 
 def test_guidance_is_on_unless_it_is_switched_off(run, generator, tmp_path):
@@ -129,7 +76,7 @@ def test_together_demonstrations_are_one_prompt(run, generator, demonstrations, 
     assert len(metadata["env_ids"]) == 8
 
 
-def test_a_prompt_of_another_kind_gets_a_warning(run, ranking, demonstrations, tmp_path):
+def test_a_prompt_of_another_kind_gets_a_warning(run, knowing, demonstrations, tmp_path):
     known = next(iter(sorted(demonstrations.glob("*.npz"))))
     rng = np.random.default_rng(0)
     demo = Trajectory.load(known)
@@ -140,7 +87,7 @@ def test_a_prompt_of_another_kind_gets_a_warning(run, ranking, demonstrations, t
     ).save(tmp_path / "noise.npz")
     for prompt, warned in ((tmp_path / "noise.npz", True), (known, False)):
         out = run(
-            "generate", "--prompt", prompt, "--generator", ranking, "--num", 1,
+            "generate", "--prompt", prompt, "--generator", knowing, "--num", 1,
             "--out", tmp_path / f"policies-{warned}",
         )  # fmt: skip
         assert ("unlike what the generator was trained on" in out) == warned
