@@ -32,11 +32,13 @@ from makeanagent.hub import (
     write_weights,
 )
 from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.models.basis import BasisConfig, PolicyBasis
 from makeanagent.models.behavior import BehaviorEmbedding
-from makeanagent.models.denoisers import build_denoiser
+from makeanagent.models.denoisers import TrunkDenoiser, build_denoiser
 from makeanagent.models.diffusion import make_scheduler, sample_latents
 from makeanagent.models.familiarity import Familiarity, FamiliarityScores
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
+from makeanagent.models.reader import DemonstrationReader, ReaderConfig
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
@@ -54,22 +56,17 @@ class MakeAnAgent(nn.Module):
     def __init__(
         self,
         config: GeneratorConfig,
-        autoencoder: ParameterAutoencoder | None = None,
-        embedding: BehaviorEmbedding | None = None,
+        autoencoder: ParameterAutoencoder | PolicyBasis | None = None,
+        embedding: BehaviorEmbedding | DemonstrationReader | None = None,
         denoiser: nn.Module | None = None,
         familiarity: Familiarity | None = None,
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
-        spec, window = config.spec, config.window
+        window, condition_dim = config.window, config.condition_dim
         self.config = config
-        self.autoencoder = autoencoder or ParameterAutoencoder(spec, config.autoencoder)
-        self.embedding = embedding or BehaviorEmbedding(
-            window.behavior_dim(spec.observation_dim, spec.action_dim),
-            window.outcome_dim(spec.observation_dim),
-            config.behavior,
-        )
-        condition_dim = config.condition_dim
+        self.autoencoder = autoencoder or _build_autoencoder(config)
+        self.embedding = embedding or _build_embedding(config)
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, condition_dim, config.denoiser
         )
@@ -109,17 +106,18 @@ class MakeAnAgent(nn.Module):
                 too short.
         """
         groups, rows = group_prompts(prompts, num_policies)
-        parts = self.embed_groups(groups)
-        condition = average_groups(parts)[rows]
+        condition = self.embed_groups(groups)[rows]
         latents = self._sample(condition, seed)
         if guidance is not None:
-            new = torch.nonzero(~self._know(parts, guidance)[rows])[:, 0].cpu()
+            new = torch.nonzero(~self._know(groups, guidance)[rows])[:, 0].cpu()
             if len(new):
                 latents[new] = self._guide(groups, rows, condition, new, seed, guidance)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
         """Latents `[N, G, D]` for conditions `[N, C]`."""
+        if self.config.diffusion.sample_steps == 1 and isinstance(self.denoiser, TrunkDenoiser):
+            return self.denoiser.predict(condition)
         return sample_latents(
             self.denoiser,
             self._scheduler,
@@ -129,18 +127,17 @@ class MakeAnAgent(nn.Module):
             torch.Generator().manual_seed(seed),
         )
 
-    def _know(self, parts: Sequence[torch.Tensor], guidance: GuidanceConfig) -> torch.Tensor:
-        """Which groups' demonstrations, on the mean, lie near training prompts; bool `[M]`.
-
-        Args:
-            parts: each group's conditions `[J, C]`.
-            guidance: how near.
-        """
+    def _know(
+        self, groups: Sequence[Sequence[Trajectory]], guidance: GuidanceConfig
+    ) -> torch.Tensor:
+        """Which groups' demonstrations, on the mean, lie near training prompts; bool `[M]`."""
         if self.familiarity is None:
-            return torch.zeros(len(parts), dtype=torch.bool, device=parts[0].device)
+            return torch.zeros(len(groups), dtype=torch.bool)
         # A condition's scale is 1 in each of its dimensions.
-        limit = guidance.known_distance * parts[0].shape[1] ** 0.5
-        distance = average_groups([self.familiarity.measure_distance(part) for part in parts])
+        limit = guidance.known_distance * self.config.condition_dim**0.5
+        distance = average_groups(
+            [self.familiarity.measure_distance(self.embed(group)) for group in groups]
+        )
         return distance < limit
 
     def _guide(
@@ -189,33 +186,37 @@ class MakeAnAgent(nn.Module):
         """
         if self.familiarity is None:
             return None
-        behavior, outcome = self._read(prompts)
-        condition = self.embedding.condition(behavior, outcome, self.config.condition)
-        return self.familiarity.score(behavior, outcome, condition)
+        condition = self.embed(prompts)
+        return self.familiarity.score(*self._read(prompts), condition)
 
     def embed(self, prompts: Sequence[Trajectory]) -> torch.Tensor:
-        """Conditions `[M, C]` of demonstrations.
+        """Conditions `[M, C]` of demonstrations, each by itself.
 
         Raises:
             InputError: a demonstration has another width, or is too short.
         """
-        return self.embedding.condition(*self._read(prompts), self.config.condition)
+        return self.embed_groups([[prompt] for prompt in prompts])
 
-    def embed_groups(self, groups: Sequence[Sequence[Trajectory]]) -> tuple[torch.Tensor, ...]:
-        """Conditions `[J, C]` of each group's J demonstrations.
+    def embed_groups(self, groups: Sequence[Sequence[Trajectory]]) -> torch.Tensor:
+        """Conditions `[M, C]` of groups of demonstrations, each of which prompts together.
+
+        A reader attends to all of a group's at once; of the paper's embeddings the mean is taken.
 
         Raises:
             InputError: a demonstration has another width, or is too short.
         """
-        embedded = self.embed([prompt for group in groups for prompt in group])
-        return embedded.split([len(group) for group in groups])
+        prompts = [prompt for group in groups for prompt in group]
+        for prompt in prompts:
+            self._check_widths(prompt)
+        if isinstance(self.embedding, DemonstrationReader):
+            return self.embedding.embed_groups(groups)
+        conditions = self.embedding.condition(*self._read(prompts), self.config.condition)
+        return average_groups(conditions.split([len(group) for group in groups]))
 
     def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
         """Behaviour `[M, K, behavior_dim]` and outcome `[M, K, outcome_dim]`."""
-        for prompt in prompts:
-            self._check_widths(prompt)
         behavior, outcome = stack_prompts([self.config.window.read(prompt) for prompt in prompts])
-        device = self.embedding.behavior_mean.device
+        device = next(self.parameters()).device
         return torch.from_numpy(behavior).to(device), torch.from_numpy(outcome).to(device)
 
     def _check_widths(self, prompt: Trajectory) -> None:
@@ -294,3 +295,24 @@ class MakeAnAgent(nn.Module):
             folder = Path(temporary) / "generator"
             self.save_pretrained(folder)
             return upload_folder(folder, repo_id, private=private)
+
+
+def _build_autoencoder(config: GeneratorConfig) -> ParameterAutoencoder | PolicyBasis:
+    """Untrained, of the form that the config names."""
+    assert config.space is not None
+    if isinstance(config.autoencoder, BasisConfig):
+        return PolicyBasis(config.spec, config.space, config.autoencoder)
+    return ParameterAutoencoder(config.spec, config.autoencoder)
+
+
+def _build_embedding(config: GeneratorConfig) -> BehaviorEmbedding | DemonstrationReader:
+    """Untrained, of the form that the config names."""
+    assert config.space is not None
+    if isinstance(config.behavior, ReaderConfig):
+        return DemonstrationReader(config.space, config.behavior)
+    spec, window = config.spec, config.window
+    return BehaviorEmbedding(
+        window.behavior_dim(spec.observation_dim, spec.action_dim),
+        window.outcome_dim(spec.observation_dim),
+        config.behavior,
+    )

@@ -6,10 +6,12 @@ from typing import Any, Literal, get_args, get_origin
 
 from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import AutoencoderConfig
+from makeanagent.models.basis import BasisConfig
 from makeanagent.models.behavior import BehaviorConfig, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.reader import ReaderConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow
 from makeanagent.trajectories.space import Space
@@ -22,8 +24,8 @@ class GeneratorConfig:
 
     spec: PolicySpec
     window: Window = field(default_factory=PromptWindow)
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
-    behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
+    autoencoder: AutoencoderConfig | BasisConfig = field(default_factory=AutoencoderConfig)
+    behavior: BehaviorConfig | ReaderConfig = field(default_factory=BehaviorConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     familiarity: FamiliarityConfig | None = None
@@ -74,7 +76,14 @@ class GeneratorConfig:
     @property
     def condition_dim(self) -> int:
         """C, width of what the diffusion model is conditioned on."""
+        if isinstance(self.behavior, ReaderConfig):
+            return self.behavior.condition_dim
         return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim
+
+    @property
+    def min_steps(self) -> int:
+        """T of the shortest demonstration that is read."""
+        return 1 if isinstance(self.behavior, ReaderConfig) else self.window.min_steps
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":
@@ -88,7 +97,8 @@ class GeneratorConfig:
             if unknown := sorted(content.keys() - known):
                 raise InputError(f"unknown field '{unknown[0]}'")
             values: dict[str, Any] = {
-                name: kind(**_tuples(content[name])) for name, kind in _PARTS.items()
+                name: _find_kind(kinds, content[name])(**_tuples(content[name]))
+                for name, kinds in _PARTS.items()
             }
             values["spec"] = PolicySpec.from_dict(content["spec"])
             values["window"] = read_window(content["window"])
@@ -102,12 +112,20 @@ class GeneratorConfig:
             raise InputError(f"{path}: not a generator's config: {error}") from None
 
 
-_PARTS = {
-    "autoencoder": AutoencoderConfig,
-    "behavior": BehaviorConfig,
-    "denoiser": DenoiserConfig,
-    "diffusion": DiffusionConfig,
+_PARTS: dict[str, tuple[type, ...]] = {
+    "autoencoder": (AutoencoderConfig, BasisConfig),
+    "behavior": (BehaviorConfig, ReaderConfig),
+    "denoiser": (DenoiserConfig,),
+    "diffusion": (DiffusionConfig,),
 }
+"""Each part's forms, which tell themselves apart by `kind`; the first one is the paper's."""
+
+
+def _find_kind(forms: tuple[type, ...], content: dict[str, Any]) -> type:
+    for form in forms[1:]:
+        if content.get("kind") == getattr(form, "kind", None):
+            return form
+    return forms[0]
 
 
 def _check_fields(name: str, part: Any) -> None:  # noqa: ANN401

@@ -11,7 +11,6 @@ from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.policies.codec import check_parameters
 from makeanagent.trajectories import Trajectory
-from makeanagent.trajectories.behaviors import average_groups
 
 
 class PromptArrays(Protocol):
@@ -146,7 +145,7 @@ def embed_behaviors(generator: MakeAnAgent, groups: Sequence[Sequence[Trajectory
     Raises:
         InputError: a demonstration has another width, or is too short.
     """
-    return average_groups(generator.embed_groups(groups)).cpu()
+    return generator.embed_groups(groups).cpu()
 
 
 def measure_distances(conditions: Tensor, known: Tensor) -> Tensor:

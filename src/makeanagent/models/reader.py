@@ -38,6 +38,11 @@ class ReaderConfig:
     relative: bool = True
     "Whether tokens hold the relative positions."
 
+    @property
+    def condition_dim(self) -> int:
+        """C, width of a condition: what each query pools, and the tokens' mean and maximum."""
+        return (self.num_queries + 2) * self.width
+
 
 class Knots(NamedTuple):
     """Excerpts as tensors: of M prompts, J demonstrations each."""
@@ -122,11 +127,6 @@ class DemonstrationReader(nn.Module):
         self.queries = nn.Parameter(0.3 * torch.randn(config.num_queries, width))
 
     @property
-    def condition_dim(self) -> int:
-        """C, width of a condition: what each query pools, and the tokens' mean and maximum."""
-        return (self.config.num_queries + 2) * self.config.width
-
-    @property
     def num_features(self) -> int:
         """Numbers of a token before it is embedded."""
         places, others = len(self._positions), len(self._others)
@@ -192,7 +192,7 @@ class DemonstrationReader(nn.Module):
         """Conditions `[M, C]` of M groups of demonstrations, each of which prompts together."""
         device = self.queries.device
         counts = [len(group) for group in groups]
-        flat = excerpt_trajectories([item for group in groups for item in group], self.num_knots)
+        flat = excerpt_trajectories([item for group in groups for item in group], self.config.num_knots)
         knots = Knots.from_excerpts(flat, device)
         starts = [sum(counts[:index]) for index in range(len(counts))]
         conditions = self.queries.new_empty(len(groups), self.condition_dim)
@@ -202,8 +202,3 @@ class DemonstrationReader(nn.Module):
             grouped = Knots(*(part[:, 0][members.to(device)] for part in knots))
             conditions[rows] = self(grouped)
         return conditions
-
-    @property
-    def num_knots(self) -> int:
-        """K."""
-        return self.config.num_knots

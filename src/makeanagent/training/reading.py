@@ -71,7 +71,7 @@ class Networks(nn.Module):
         self.reader = DemonstrationReader(space, config.reader)
         self.basis = PolicyBasis(spec, space, config.basis)
         self.denoiser = TrunkDenoiser(
-            self.basis.latent_shape, self.reader.condition_dim, config.denoiser
+            self.basis.latent_shape, config.reader.condition_dim, config.denoiser
         )
 
     def predict(self, knots: Knots) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ def train_reading(
         networks.basis.scale.fit(states)
     networks.to(device)
     num_targets = sources[0][0].draw(1, 1, 1).targets.shape[1]
-    tell = nn.Linear(networks.reader.condition_dim, max(1, num_targets)).to(device)
+    tell = nn.Linear(config.reader.condition_dim, max(1, num_targets)).to(device)
     averaged = average_weights(networks, config.ema_decay)
     learned = [*networks.parameters(), *tell.parameters()]
     optimizer = torch.optim.AdamW(

@@ -23,11 +23,11 @@ from makeanagent.trajectories.trajectory import Trajectory
 class ShownConfig:
     """What is recorded of each task."""
 
-    num_demonstrations: int = 32
+    num_demonstrations: int = 24
     "Expert episodes with noise on their actions: prompts, whose states are asked about as well."
-    num_disturbed: int = 32
+    num_disturbed: int = 16
     "Episodes with bursts of random actions besides, for states off the expert's path."
-    num_visited: int = 48
+    num_visited: int = 24
     "Episodes of policies that a generator makes of the demonstrations, if there is one yet."
     noise_scales: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3)
     "Standard deviations of the noise on the expert's actions; episodes take them in turn."
@@ -35,7 +35,7 @@ class ShownConfig:
     "Chance that a burst begins in a step of a disturbed episode."
     burst_steps: tuple[int, int] = (3, 11)
     "Steps of the shortest burst and of the longest."
-    horizon: int = 200
+    horizon: int = 150
     "Steps of an episode at most."
     visited_horizon: int = 150
     "Steps of a generated policy's episode: what goes wrong has gone wrong by then."
