@@ -17,11 +17,55 @@ FULL = Space(
     positions=(0, 3),
     unit=1000,
 )
+TABLE = Space(
+    observation_dim=6,
+    action_dim=4,
+    action_low=(0, -2, -2, -1),
+    action_high=(1, 2, 2, 5),
+    positions=(0, 3),
+    past=(3,),
+    displacement=1,
+    symmetries=("mirrored", "turned180"),
+    centre=(0, 0.5, 0),
+)
 
 
-@pytest.mark.parametrize("space", [PLAIN, FULL])
+@pytest.mark.parametrize("space", [PLAIN, FULL, TABLE])
 def test_a_space_survives_json(space):
     assert Space.from_dict(json.loads(json.dumps(space.to_dict()))) == space
+
+
+def test_a_space_from_before_symmetries_states_none():
+    names = ("observation_dim", "action_dim", "action_low", "action_high", "positions", "unit")
+    content = FULL.to_dict()
+    space = Space.from_dict({name: content[name] for name in names})
+    assert space == FULL
+    assert (space.past, space.displacement, space.symmetries, space.centre) == ((), None, (), ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"past": (4,)}, r"past: 4 is none of positions \(0, 3\)"),
+        ({"displacement": 2}, "displacement 2 must be 0 to 1"),
+        ({"displacement": -1}, "displacement -1 must be 0 to 1"),
+        ({"symmetries": ("turned45",)}, "symmetries: 'turned45' is none of mirrored, turned90"),
+        ({"displacement": None}, "symmetries need positions, a displacement and a centre"),
+        ({"positions": (), "past": ()}, "symmetries need positions, a displacement and a centre"),
+        ({"centre": ()}, "symmetries need positions, a displacement and a centre"),
+        ({"centre": (0, 1)}, "centre .*: must be three finite numbers"),
+        ({"centre": (0, 1, np.inf)}, "centre .*: must be three finite numbers"),
+        ({"centre": ("a", 1, 1)}, "centre .*: must be numbers"),
+        ({"action_low": (0, -3, -2, -1)}, "along x and y must reach as far to either side"),
+        (
+            {"action_low": (0, -2, -3, -1), "action_high": (1, 2, 3, 5)},
+            "along x and y must reach as far to either side",
+        ),
+    ],
+)
+def test_symmetries_that_do_not_fit_are_refused(fields, match):
+    with pytest.raises(InputError, match=match):
+        Space.from_dict(TABLE.to_dict() | fields)
 
 
 @pytest.mark.parametrize(

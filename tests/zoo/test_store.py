@@ -108,6 +108,17 @@ def test_a_zoo_of_another_space_is_refused(zoo):
     assert Zoo.open(zoo.folder).space == zoo.space
 
 
+def test_a_zoo_that_was_begun_before_spaces_said_as_much_goes_on(tmp_path):
+    space = Space(observation_dim=3, action_dim=2, positions=(0,), past=(0,), unit=2.0)
+    zoo = create(tmp_path / "zoo", space=space)
+    zoo.add_shard(make_shard())
+    older = {name: value for name, value in space.to_dict().items() if name != "past"}
+    edit(zoo.folder / "zoo.json", space=older)
+    assert create(zoo.folder, space=space).shard_names() == zoo.shard_names()
+    with pytest.raises(InputError, match="begun with space"):
+        create(zoo.folder, space=replace(space, unit=1.0))
+
+
 @SHARED_FOLDER
 @given(
     num_policies=st.integers(1, 6),

@@ -162,8 +162,11 @@ class Zoo:
                 for name in value | found:
                     if (ours := found.get(name)) != (theirs := value.get(name)):
                         return f"config {name} {ours}, not {theirs}"
-            elif field == "space" and found == {name: value[name] for name in found}:
-                continue  # Begun before spaces said more.
+            elif field == "space":
+                # A zoo may have been begun before spaces said as much as they do now.
+                ours, theirs = found or {}, {name: value.get(name) for name in found or {}}
+                if ours != theirs:
+                    return f"space {ours}, not {theirs}"
             elif found != value:
                 return f"{field} {found}, not {value}"
         return None
