@@ -29,7 +29,7 @@ class GeneratorConfig:
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     familiarity: FamiliarityConfig | None = None
-    "Of the warning for unfamiliar prompts, which not every generator has."
+    "Of what is said of demonstrations unlike training, which not every generator has."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."

@@ -67,6 +67,9 @@ class Finding:
         """In words."""
         if self.hidden:
             return f"{self.subject}: is not shown, but was in training"
+        if self.what.startswith("whether"):
+            found, known = ("yes" if value else "no" for value in (self.value, self.low))
+            return f"{self.subject}: {self.what}: {found}, in training {known}"
         known = f"{self.low:.3g}"
         known += "" if f"{self.high:.3g}" == known else f" to {self.high:.3g}"
         return (
@@ -210,8 +213,8 @@ class Familiarity(nn.Module):
         controlled = self.controlled.cpu().double().numpy()
         movement = movement * controlled
         error = np.square(movement - actions @ self.effect.cpu().double().numpy()).sum(axis=1)
-        # What hardly moves says little: a tenth of the training's movement is added.
-        total = np.square(movement).sum(axis=1) + 0.1 * movement.shape[1]
+        # What hardly moves says little: a third of the training's movement is added.
+        total = np.square(movement).sum(axis=1) + 0.3 * movement.shape[1]
         shares = np.where(controlled > 0, error / total, np.nan)
         if not controlled.any():
             return np.concatenate([traits, np.full((len(traits), 1), np.nan), shares], axis=1)

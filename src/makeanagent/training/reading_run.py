@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -22,11 +23,13 @@ from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.diffusion import DiffusionConfig
+from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training.augment import AugmentConfig, Augmentation
 from makeanagent.training.drawn import DrawnConfig, draw_lessons
+from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
 from makeanagent.training.shown import ShownConfig, show_lessons
@@ -235,7 +238,7 @@ class ReadingRun:
         networks.load_state_dict(found)
         return networks.eval()
 
-    def assemble(self, networks: Networks) -> MakeAnAgent:
+    def assemble(self, networks: Networks, familiarity: Familiarity | None = None) -> MakeAnAgent:
         """The generator of these networks."""
         first = self.config.first
         return MakeAnAgent(
@@ -245,6 +248,7 @@ class ReadingRun:
                 behavior=first.reader,
                 denoiser=first.denoiser,
                 diffusion=DiffusionConfig(sample_steps=1),
+                familiarity=familiarity and familiarity.config,
                 suite=self.suite.name,
                 tasks=self.tasks,
                 space=self.space,
@@ -253,7 +257,23 @@ class ReadingRun:
             autoencoder=networks.basis,
             embedding=networks.reader,
             denoiser=networks.denoiser,
+            familiarity=familiarity,
         )
+
+    def _fit_familiarity(self) -> Familiarity:
+        """By the prompts of all lessons that were learned from."""
+        config, sources = self.config, []
+        if self.tasks:
+            paths = [
+                self.lessons / "shown" / f"{quote(task, safe='')}.safetensors"
+                for task in self.tasks
+            ]
+            sources.append((paths, config.shown_augment, None))
+        if self.reads_drawn:
+            paths = sorted((self.lessons / "drawn").glob("*.safetensors"))
+            sources.append((paths, config.drawn_augment, config.drawn.num_tasks))
+        num_knots = config.first.reader.num_knots
+        return fit_familiarity(self.space, sources, FamiliarityConfig(num_knots=num_knots))
 
     def save_generator(self) -> Path:
         """Write `generator/`, whole or not at all, and return its path."""
@@ -262,6 +282,6 @@ class ReadingRun:
             shutil.rmtree(draft, ignore_errors=True)
             last = "second" if self.tasks else "first"
             networks = self._phase(last, [], self.config.first, None, "cpu", lambda *_: None)
-            self.assemble(networks).save_pretrained(draft)
+            self.assemble(networks, self._fit_familiarity()).save_pretrained(draft)
             draft.rename(target)
         return target
