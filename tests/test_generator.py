@@ -65,7 +65,7 @@ def test_bundled_generators_are_small_and_know_no_unseen_task(bundled):
     assert ten.config.tasks == tuple(sorted(groups["seen"]))
 
 
-def test_the_bundled_generator_guides_and_warns(bundled):
+def test_the_bundled_generator_guides(bundled):
     demo = Trajectory.load(PROMPTS / "door-lock-v3.npz")
     guided, plain = (
         bundled.generate(demo, num_policies=8, guidance=guidance).parameters
@@ -73,12 +73,6 @@ def test_the_bundled_generator_guides_and_warns(bundled):
     )
     assert guided.shape == plain.shape
     assert not torch.equal(guided, plain)
-    rng = np.random.default_rng(0)
-    shuffled = dataclasses.replace(demo, actions=rng.permutation(demo.actions))
-    noise = dataclasses.replace(demo, observations=rng.normal(size=demo.observations.shape))
-    known, *odd = bundled.judge_familiarity([demo, shuffled, noise]).total
-    assert known < 1
-    assert min(odd) > 1
 
 
 def test_the_bundled_generator_opens_a_door_from_one_demonstration(bundled):

@@ -99,9 +99,7 @@ class Generate:
                 print(f"note: {which} hides the {note.subject}, as training did by chance")
         return [[asdict(finding) for finding in each.findings + each.notes] for each in judgements]
 
-    def _note_failures(
-        self, generator: "MakeAnAgent", prompts: list["Trajectory"]
-    ) -> list[int]:
+    def _note_failures(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations show no success, and return their numbers."""
         from makeanagent.models.reader import ReaderConfig
 

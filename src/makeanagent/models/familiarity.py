@@ -280,6 +280,8 @@ def _name_dynamics(space: Space) -> list[Trait]:
     traits = [Trait(subject="actions", check="dynamics", what=what, margin=0.1)]
     for column in range(space.observation_dim):
         subject, axis = name_column(column, space)
-        what = " ".join(filter(None, ["share of its movement", axis, "that actions do not explain"]))
+        what = " ".join(
+            filter(None, ["share of its movement", axis, "that actions do not explain"])
+        )
         traits.append(Trait(subject=subject, check="dynamics", what=what, margin=0.1))
     return traits

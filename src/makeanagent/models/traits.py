@@ -10,7 +10,9 @@ import numpy as np
 from makeanagent.trajectories.excerpt import Excerpts
 from makeanagent.trajectories.space import Space
 
-Check = Literal["presence", "place", "movement", "distance", "number", "actions", "dynamics", "time"]
+Check = Literal[
+    "presence", "place", "movement", "distance", "number", "actions", "dynamics", "time"
+]
 """What a trait is about."""
 
 _SMALL = 0.002
@@ -104,9 +106,7 @@ def _list_traits(space: Space, excerpts: Excerpts | None) -> Iterator[tuple[Trai
     yield shown, excerpts.success.astype(np.float64)
 
 
-def _list_positions(
-    space: Space, observations: np.ndarray
-) -> Iterator[tuple[Trait, np.ndarray]]:
+def _list_positions(space: Space, observations: np.ndarray) -> Iterator[tuple[Trait, np.ndarray]]:
     small, paths = _SMALL * space.unit, {}
     for start in space.positions:
         subject, path = space.name_position(start), observations[..., start : start + 3]
@@ -132,7 +132,10 @@ def _list_positions(
         apart = np.linalg.norm(paths[first] - paths[second], axis=2)
         for what, values in (("at their nearest", apart.min(axis=1)), ("in the end", apart[:, -1])):
             what = f"distance {what}"
-            yield Trait(subject=subject, check="distance", what=what, margin=0.1, small=small), values
+            yield (
+                Trait(subject=subject, check="distance", what=what, margin=0.1, small=small),
+                values,
+            )
 
 
 def _list_actions(space: Space, actions: np.ndarray) -> Iterator[tuple[Trait, np.ndarray]]:
