@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     def join(cls, parts: Sequence["Batch"]) -> "Batch":
         """Several batches as one."""
         knots = Knots(*map(torch.cat, zip(*(part.knots for part in parts), strict=True)))
-        rest = map(torch.cat, zip(*(part[1:] for part in parts), strict=True))
+        rest = (map(torch.cat, zip(*(part[1:] for part in parts), strict=True)))
         return cls(knots, *rest)
 
 

@@ -155,9 +155,7 @@ def train_reading(
                 part = source.draw(count, together, config.num_states)
                 parts.append(part if augment is None else augment(part))
         batch = Batch.join(parts)
-        batch = Batch(
-            Knots(*(t.to(device) for t in batch.knots)), *(t.to(device) for t in batch[1:])
-        )
+        batch = Batch(Knots(*(t.to(device) for t in batch.knots)), *(t.to(device) for t in batch[1:]))
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             condition, latents = networks.predict(batch.knots)
             means = networks.basis.act(latents, batch.states)
@@ -177,9 +175,7 @@ def train_reading(
         values = {"action_error": each.mean().detach(), "program": program.detach()}
         first = 0
         for number, part in enumerate(parts):
-            values[f"action_error_{number}"] = (
-                each[first : first + len(part.states)].mean().detach()
-            )
+            values[f"action_error_{number}"] = each[first : first + len(part.states)].mean().detach()
             first += len(part.states)
         log(step + 1, total, values)
         state.save_if_due(step + 1)

@@ -144,9 +144,7 @@ def label_lessons(
     excerpts = excerpt_trajectories(shown, config.num_knots)
     # As many of every task: those of tasks whose expert fails at times are shown again.
     again = np.arange(config.num_demonstrations) % len(excerpts)
-    tensors = {
-        name: torch.from_numpy(array[None]) for name, array in vars(excerpts.take(again)).items()
-    }
+    tensors = {name: torch.from_numpy(array[None]) for name, array in vars(excerpts.take(again)).items()}
     nothing = torch.zeros(1, 0)
     return LessonShard(
         **tensors,
