@@ -84,9 +84,7 @@ class Augmentation:
                 observations[rows] = symmetry.move_observations(observations[rows], space)
             for actions in (*parts[1:], labels):
                 actions[rows] = symmetry.move_actions(actions[rows], space)
-        knots = knots._replace(
-            observations=parts[0], actions=parts[1], mean_actions=parts[2]
-        )
+        knots = knots._replace(observations=parts[0], actions=parts[1], mean_actions=parts[2])
         return batch._replace(knots=knots, states=states, labels=labels)
 
     def _move(self, observations: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Lessons of drawn tasks, made by playing their programs (`makeanagent.suites.procedural`)."""
 
-from concurrent.futures import Executor, as_completed
 from collections.abc import Callable
+from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from makeanagent.suites.procedural import (
     Disturbances,
     FamilyConfig,
     HandDynamics,
-    draw_tasks,
     find_tasks,
     program_targets,
     simulate,
@@ -24,7 +23,6 @@ from makeanagent.suites.procedural.tasks import NUMBERS_OF_A_SEED
 from makeanagent.training.lessons import LessonShard
 from makeanagent.trajectories.excerpt import cut_excerpts
 
-TASKS_PER_SHARD = 1_000
 _STEPS_AFTER_SUCCESS = 6
 """States that are asked about end so far beyond an episode's success."""
 
@@ -33,8 +31,10 @@ _STEPS_AFTER_SUCCESS = 6
 class DrawnConfig:
     """Which drawn tasks are learned from."""
 
-    num_tasks: int = 200_000
-    "How many are drawn, in thousands."
+    num_tasks: int = 100_000
+    "How many are drawn, in whole shards."
+    tasks_per_shard: int = 1_000
+    "How many one file holds."
     family: FamilyConfig = field(default_factory=FamilyConfig)
     "What is drawn."
     hand: HandDynamics = field(default_factory=HandDynamics)
@@ -54,10 +54,10 @@ class DrawnConfig:
 
 
 def make_lessons(config: DrawnConfig, shard: int) -> LessonShard:
-    """The lessons of one thousand tasks."""
-    first = config.seed * NUMBERS_OF_A_SEED + shard * TASKS_PER_SHARD
+    """The lessons of one shard's tasks."""
+    first = config.seed * NUMBERS_OF_A_SEED + shard * config.tasks_per_shard
     tasks, _ = find_tasks(
-        first + np.arange(TASKS_PER_SHARD),
+        first + np.arange(config.tasks_per_shard),
         config.family,
         failures=config.failures,
         hand=config.hand,
@@ -131,7 +131,7 @@ def draw_lessons(
     write_json(path, {"config": settings, "provenance": describe_provenance()})
     paths = [
         folder / f"{number:05d}.safetensors"
-        for number in range(-(-config.num_tasks // TASKS_PER_SHARD))
+        for number in range(-(-config.num_tasks // config.tasks_per_shard))
     ]
     absent = [number for number, each in enumerate(paths) if not each.is_file()]
     jobs = [pool.submit(_write_shard, config, number, paths[number]) for number in absent]

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from makeanagent.artifacts import write_tensors
 from makeanagent.models.reader import Knots
@@ -34,10 +34,25 @@ class Batch(NamedTuple):
 
     @classmethod
     def join(cls, parts: Sequence["Batch"]) -> "Batch":
-        """Several batches as one."""
+        """Several batches as one; those without targets get as many as the others, masked."""
+        width = max(part.targets.shape[1] for part in parts)
+        parts = [
+            part._replace(targets=_widen(part.targets, width), masks=_widen(part.masks, width))
+            for part in parts
+        ]
         knots = Knots(*map(torch.cat, zip(*(part.knots for part in parts), strict=True)))
-        rest = (map(torch.cat, zip(*(part[1:] for part in parts), strict=True)))
-        return cls(knots, *rest)
+        return cls(knots, *map(torch.cat, zip(*(part[1:] for part in parts), strict=True)))
+
+    def to(self, device: str) -> "Batch":
+        """The batch on a device."""
+        return Batch(
+            Knots(*(each.to(device) for each in self.knots)),
+            *(each.to(device) for each in self[1:]),
+        )
+
+
+def _widen(columns: Tensor, width: int) -> Tensor:
+    return nn.functional.pad(columns, (0, width - columns.shape[1]))
 
 
 class LessonSource(Protocol):

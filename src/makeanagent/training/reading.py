@@ -128,7 +128,7 @@ def train_reading(
         networks.reader.scale.fit(states)
         networks.basis.scale.fit(states)
     networks.to(device)
-    num_targets = sources[0][0].draw(1, 1, 1).targets.shape[1]
+    num_targets = max(source.draw(1, 1, 1).targets.shape[1] for source, _, _ in sources)
     tell = nn.Linear(config.reader.condition_dim, max(1, num_targets)).to(device)
     averaged = average_weights(networks, config.ema_decay)
     learned = [*networks.parameters(), *tell.parameters()]
@@ -154,8 +154,7 @@ def train_reading(
             if count:
                 part = source.draw(count, together, config.num_states)
                 parts.append(part if augment is None else augment(part))
-        batch = Batch.join(parts)
-        batch = Batch(Knots(*(t.to(device) for t in batch.knots)), *(t.to(device) for t in batch[1:]))
+        batch = Batch.join(parts).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             condition, latents = networks.predict(batch.knots)
             means = networks.basis.act(latents, batch.states)
@@ -175,7 +174,9 @@ def train_reading(
         values = {"action_error": each.mean().detach(), "program": program.detach()}
         first = 0
         for number, part in enumerate(parts):
-            values[f"action_error_{number}"] = each[first : first + len(part.states)].mean().detach()
+            values[f"action_error_{number}"] = (
+                each[first : first + len(part.states)].mean().detach()
+            )
             first += len(part.states)
         log(step + 1, total, values)
         state.save_if_due(step + 1)

@@ -25,7 +25,7 @@ from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
-from makeanagent.training.augment import AugmentConfig, Augmentation
+from makeanagent.training.augment import Augmentation, AugmentConfig
 from makeanagent.training.drawn import DrawnConfig, draw_lessons
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
