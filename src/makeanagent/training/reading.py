@@ -33,7 +33,7 @@ class ReadingTraining:
         default_factory=lambda: DenoiserConfig(kind="trunk", widths=(512, 512))
     )
     "Shape of the denoiser."
-    gradient_steps: int = 12_000
+    gradient_steps: int = 8_500
     "How many gradient steps are taken."
     batch_size: int = 64
     "Prompts of a batch."

@@ -12,7 +12,7 @@ FAST_READING = ReadingConfig()
 """An hour on two processor cores, for fifty tasks."""
 
 SMOKE_READING = ReadingConfig(
-    drawn=DrawnConfig(num_tasks=50, tasks_per_shard=25, num_knots=8),
+    drawn=DrawnConfig(num_tasks=50, tasks_per_shard=25, num_visited_tasks=25, num_knots=8),
     shown=ShownConfig(
         num_demonstrations=4, num_disturbed=2, num_visited=2, num_states=200, num_knots=8
     ),

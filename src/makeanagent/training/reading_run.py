@@ -138,12 +138,23 @@ class ReadingRun:
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
             return
+        first = self.assemble(networks)
+        if drawn:
+            seen = replace(config.drawn, num_tasks=config.drawn.num_visited_tasks)
+            visited = draw_lessons(
+                self.lessons / "visited",
+                seen,
+                pool,
+                lambda done, total: on_progress(done, total, "visiting drawn tasks"),
+                first,
+            )
+            drawn = [*visited, *drawn[len(visited) :]]
         shown = show_lessons(
             self.lessons / "shown",
             self.suite,
             self.tasks,
             config.shown,
-            self.assemble(networks),
+            first,
             pool,
             lambda done, total: on_progress(done, total, "recording the tasks"),
         )
