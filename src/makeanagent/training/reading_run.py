@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from makeanagent.artifacts import (
@@ -147,14 +146,13 @@ class ReadingRun:
             pool,
             lambda done, total: on_progress(done, total, "recording the tasks"),
         )
-        rng = np.random.default_rng((config.seed, 1))
         share = config.drawn_share if drawn else 0.0
-        own = StoredLessons(shown, rng)
+        own = StoredLessons(shown, (config.seed, 2))
         sources: list[tuple[LessonSource, float, Any]] = [
-            (own, 1 - share, Augmentation(self.space, config.shown_augment, rng))
+            (own, 1 - share, Augmentation(self.space, config.shown_augment))
         ]
         if drawn:
-            sources.append(self._drawn_source(drawn, share, rng))
+            sources.append(self._drawn_source(drawn, share, phase=1))
         second = replace(
             config.first,
             gradient_steps=config.mixed_steps,
@@ -171,10 +169,10 @@ class ReadingRun:
         )
 
     def _drawn_source(
-        self, paths: Sequence[Path], share: float, rng: np.random.Generator
+        self, paths: Sequence[Path], share: float, phase: int
     ) -> tuple[LessonSource, float, Augmentation]:
-        source = StoredLessons(paths, rng, self.config.drawn.num_tasks)
-        return source, share, Augmentation(self.space, self.config.drawn_augment, rng)
+        source = StoredLessons(paths, (self.config.seed, phase), self.config.drawn.num_tasks)
+        return source, share, Augmentation(self.space, self.config.drawn_augment)
 
     def _first(
         self, drawn: Sequence[Path], device: str, on_progress: Callable[[int, int, str], Any]
@@ -182,11 +180,10 @@ class ReadingRun:
         """The first phase's networks, or the start's."""
         if self.start is not None:
             return self._networks_of(self.start.generator)
-        rng = np.random.default_rng((self.config.seed, 0))
         if not drawn:
             torch.manual_seed(self.config.seed)
             return Networks(self.spec, self.space, self.config.first)
-        sources = [self._drawn_source(drawn, 1.0, rng)]
+        sources = [self._drawn_source(drawn, 1.0, phase=0)]
         return self._phase("first", sources, self.config.first, None, device, on_progress)
 
     def _networks_of(self, generator: MakeAnAgent) -> Networks:
