@@ -29,7 +29,7 @@ from makeanagent.training.drawn import DrawnConfig, draw_lessons
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
 from makeanagent.training.shown import ShownConfig, show_lessons
-from makeanagent.training.start import Start
+from makeanagent.training.start import Start, find_misfits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,8 @@ class ReadingRun:
             observation_dim=self.space.observation_dim, action_dim=self.space.action_dim
         )
         self.reads_drawn = self.space == drawn.space("0")
+        if start is not None:
+            self._check_start(start)
         self._settings = as_json(
             {
                 "config": asdict(config),
@@ -153,12 +155,14 @@ class ReadingRun:
         ]
         if drawn:
             sources.append(self._drawn_source(drawn, share, phase=1))
+        # Without a phase before, scales are read from these lessons.
+        begin = networks if drawn or self.start is not None else None
         second = replace(
             config.first,
             gradient_steps=config.mixed_steps,
             learning_rate=config.mixed_learning_rate,
         )
-        self._phase("second", sources, second, networks, device, on_progress)
+        self._phase("second", sources, second, begin, device, on_progress)
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
         return draw_lessons(
@@ -185,6 +189,28 @@ class ReadingRun:
             return Networks(self.spec, self.space, self.config.first)
         sources = [self._drawn_source(drawn, 1.0, phase=0)]
         return self._phase("first", sources, self.config.first, None, device, on_progress)
+
+    def _check_start(self, start: Start) -> None:
+        """Refuse a start that cannot take the place of the first phase.
+
+        Raises:
+            InputError: there is no phase after it, or its networks have other shapes.
+        """
+        if not self.tasks:
+            raise InputError(
+                f"{start.name}: stands for the phase on drawn tasks; name tasks to train it on"
+            )
+        own, found = Networks(self.spec, self.space, self.config.first), start.generator
+        pairs = (
+            (own.reader, found.embedding),
+            (own.basis, found.autoencoder),
+            (own.denoiser, found.denoiser),
+        )
+        for network, other in pairs:
+            if find_misfits(network, other) or find_misfits(other, network):
+                raise InputError(
+                    f"{start.name}: its networks are not of a reader of this preset for this suite"
+                )
 
     def _networks_of(self, generator: MakeAnAgent) -> Networks:
         networks = Networks(self.spec, self.space, self.config.first)
