@@ -115,7 +115,8 @@ def draw_lessons(
         folder: new, or begun with the same settings, but for the number of tasks.
         config: which tasks.
         pool: makes shards side by side.
-        on_shard: called with the number of shards that are there and that are wanted.
+        on_shard: called with the number of shards that are there and that are wanted, before the
+            first one too.
 
     Returns:
         The shards' files.
@@ -135,6 +136,8 @@ def draw_lessons(
     ]
     absent = [number for number, each in enumerate(paths) if not each.is_file()]
     jobs = [pool.submit(_write_shard, config, number, paths[number]) for number in absent]
+    if absent:
+        on_shard(len(paths) - len(absent), len(paths))
     for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
         job.result()
         on_shard(done, len(paths))
