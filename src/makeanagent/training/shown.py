@@ -167,7 +167,7 @@ def _write_lessons(
 ) -> None:
     """One task's lessons: recorded, visited and labelled."""
     shown, others = record_shown(suite, task, config)
-    if generator is not None:
+    if generator is not None and config.num_visited:
         policies = generator.generate(shown, config.num_visited)
         with closing(suite.make(task)) as environment:
             others += visit(environment, list(policies), config)
@@ -192,7 +192,8 @@ def show_lessons(
         config: what is recorded.
         generator: whose policies show where policies go astray, made by drawn tasks alone.
         pool: plays tasks side by side.
-        on_task: called with the number of tasks that are there and that are wanted.
+        on_task: called with the number of tasks that are there and that are wanted, before the
+            first one too.
 
     Returns:
         One file for each task.
@@ -215,6 +216,8 @@ def show_lessons(
     jobs = [
         pool.submit(_write_lessons, suite, task, config, generator, path) for task, path in absent
     ]
+    if absent:
+        on_task(len(paths) - len(absent), len(paths))
     for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
         job.result()
         on_task(done, len(paths))
