@@ -170,9 +170,12 @@ def run_folds(
             log=log,
         )
 
+    # Once for all cells: it is the same code that fills them.
+    provenance = describe_provenance()
+
     def keep(cell: Cell, result: dict[str, Any]) -> None:
         content = cell._asdict() | origins[cell] | result
-        content |= {"use": use, "provenance": describe_provenance()}
+        content |= {"use": use, "provenance": provenance}
         write_json(_path(folder, cell), content)
         found[cell] = content
         report(cell.name)
