@@ -1,6 +1,7 @@
 """Every task of Meta-World left out of training once: what one demonstration of it is worth."""
 
 from collections.abc import Sequence
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.experiments.folds_cells import (
     Arm,
     FoldsConfig,
     Generators,
+    Key,
     plan_cells,
     run_folds,
 )
@@ -103,19 +105,27 @@ class Command:
 
     def _load_generators(self, suite: Suite) -> Generators:
         """What loads each fold's and training seed's generator, once all are there."""
-        source = TrainingSource(base=self.base, lessons=self.lessons, device=self.device)
         # A few at a time are at hand: the arms of one are measured together.
         load = lru_cache(maxsize=2)(lambda path: MakeAnAgent.from_pretrained(path, self.device))
-        paths: dict[tuple[str, int], Path] = {}
-        for seed in range(self.seeds):
-            for fold in self.folds:
-                if self.generators is not None:
-                    paths[fold, seed] = find_generator(self.generators, fold, seed)
-                    continue
+        keys = [(fold, seed) for seed in range(self.seeds) for fold in self.folds]
+        if self.generators is not None:
+            paths = {key: find_generator(self.generators, *key) for key in keys}
+        else:
+            paths = self._train(keys, suite)
+        return {key: partial(load, path) for key, path in paths.items()}
+
+    def _train(self, keys: Sequence[tuple[str, int]], suite: Suite) -> dict[Key, Path]:
+        """The generators' folders; side by side, as each training takes one processor."""
+        source = TrainingSource(base=self.base, lessons=self.lessons, device=self.device)
+        with open_pool() as pool, show_progress("folds: trainings", len(keys)) as advance:
+            jobs = {}
+            for fold, seed in keys:
                 known = [task for task in suite.tasks() if task not in PARTITION[fold]]
                 folder = self.runs / f"{fold}-{seed}"
-                paths[fold, seed] = train_generator(folder, suite, known, seed, source)
-        return {key: partial(load, path) for key, path in paths.items()}
+                jobs[pool.submit(train_generator, folder, suite, known, seed, source)] = fold, seed
+            for _job in as_completed(jobs):
+                advance(1, "folds: trainings")
+            return {key: job.result() for job, key in jobs.items()}
 
 
 def resolve_settings(

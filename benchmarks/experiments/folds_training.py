@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from makeanagent.cli.progress import show_progress
 from makeanagent.devices import find_device
 from makeanagent.errors import InputError
+from makeanagent.parallel import one_thread, open_pool
 from makeanagent.suites import Suite
+from makeanagent.training.reading_presets import FAST_READING
+from makeanagent.training.reading_run import ReadingRun
+from makeanagent.training.start import load_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +25,11 @@ class TrainingSource:
     "`auto`, `cpu` or `cuda`."
 
 
+@one_thread()
 def train_generator(
     folder: Path, suite: Suite, tasks: Sequence[str], seed: int, source: TrainingSource
 ) -> Path:
-    """Train a generator, or go on with it, and return its folder.
+    """Train a generator in this process alone, or go on with it, and return its folder.
 
     Args:
         folder: of the run.
@@ -34,33 +38,17 @@ def train_generator(
         seed: of the training.
         source: what it begins with.
     """
-    from makeanagent.training.reading_run import (  # type: ignore[import-not-found]
-        ReadingConfig,
-        ReadingRun,
-    )
-
-    from makeanagent.training.start import load_start
-
-    start = None if source.base is None else load_start(source.base)
     run = ReadingRun(
         folder,
         suite,
         tasks,
-        replace(ReadingConfig(), seed=seed),
+        replace(FAST_READING, seed=seed),
         lessons=source.lessons,
-        start=start,
+        start=None if source.base is None else load_start(source.base),
     )
-    with show_progress(f"folds: {folder.name}", 1) as advance:
-        done = 0.0
-
-        def report(step: int, num_steps: int, text: str) -> None:
-            nonlocal done
-            advance(step / num_steps - done, f"folds: {folder.name}: {text}")
-            done = step / num_steps
-
-        run.train(find_device(source.device), report)
-    generator: Path = run.save_generator()
-    return generator
+    with open_pool(1) as here:
+        run.train(find_device(source.device), here, lambda *_: None)
+    return run.save_generator()
 
 
 def find_generator(folder: Path, fold: str, seed: int) -> Path:
