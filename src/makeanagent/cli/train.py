@@ -1,6 +1,6 @@
-"""`make-an-agent train`: the three stages of a generator."""
+"""`make-an-agent train`: a generator that reads, or the paper's three stages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,48 +9,91 @@ import tyro
 
 if TYPE_CHECKING:
     from makeanagent.training.presets import TrainingConfig
+    from makeanagent.training.reading_run import ReadingRun
     from makeanagent.training.run import Stage, TrainingRun
+    from makeanagent.training.start import Start
     from makeanagent.zoo.store import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a generator on a zoo; run it again to go on after a stop."""
+    """Train a generator; run it again to go on after a stop."""
 
-    stage: Annotated[Literal["autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional]
-    "Part to train: diffusion needs the two before it; all trains all three."
-    zoo: Path
-    "Folder of the zoo to train on, as `zoo build` writes it."
+    stage: Annotated[
+        Literal["reader", "autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional
+    ]
+    """What to train: reader is a generator that reads demonstrations, on drawn tasks and a suite's
+    own; the others are the paper's stages on a zoo, of which all trains all three."""
     out: Path
-    "Folder of the run: logs, the weights of each stage, and the generator at the end."
+    "Folder of the run: its weights, what it goes on from, and the generator at the end."
+    suite: str = "metaworld"
+    "Of a reader: suite whose experts show their tasks, by name, or a file that defines one."
+    lessons: Path | None = None
+    "Of a reader: folder of lessons that several runs share; by default in the run's own."
+    zoo: Path | None = None
+    "Of the paper's stages: folder of the zoo to train on, as `zoo build` writes it."
     preset: Literal["fast", "paper", "smoke"] = "fast"
-    "Sizes: fast takes minutes on two cores, paper has tables 1 to 3, smoke takes seconds."
+    "Sizes: fast is for two cores, paper has tables 1 to 3, smoke takes seconds."
     tasks: tuple[str, ...] = ()
-    "Tasks to train on; by default all of the zoo's."
+    """Tasks to train on, by default all of the zoo's; of a reader, tasks or groups of the suite, by
+    default all, and drawn for those that are drawn alone."""
     condition: Literal["hv", "h", "v"] = "hv"
     "Embeddings that condition the diffusion: both, h alone, or v alone (figure 8)."
     window_steps: int | None = None
     "How many steps of a demonstration the prompt window spans (n); by default the paper's 60."
     start_from: str | None = None
-    "Generator whose weights the training begins with as far as they fit: a name, folder or hub id."
+    """Generator to begin from: a name, folder or hub id. Stages take over the weights that fit;
+    for a reader it stands for the phase on drawn tasks."""
     seed: int = 0
     "Seed of initialisation, batches and noise."
     device: Literal["auto", "cpu", "cuda"] = "auto"
     "Where to train; auto is CUDA where there is a GPU."
 
     def run(self) -> None:
-        """Train the stages that are missing, and save the generator."""
+        """Train what is missing, and save the generator."""
+        from makeanagent.devices import find_device
+        from makeanagent.training.start import load_start
+
+        device = find_device(self.device)
+        start = None if self.start_from is None else load_start(self.start_from)
+        if self.stage == "reader":
+            self._run_reader(device, start)
+        else:
+            self._run_stages(device, start)
+
+    def _run_reader(self, device: str, start: "Start | None") -> None:
         from dataclasses import replace
 
-        from makeanagent.devices import find_device
+        from makeanagent.errors import InputError
+        from makeanagent.suites import find_suite
+        from makeanagent.suites.tasks import expand_tasks
+        from makeanagent.training.reading_presets import READING_PRESETS
+        from makeanagent.training.reading_run import ReadingRun
+
+        if self.preset not in READING_PRESETS:
+            raise InputError(
+                f"preset {self.preset}: a reader has {', '.join(READING_PRESETS)}; the paper's own"
+                " is of its three stages"
+            )
+        suite = find_suite(self.suite)
+        tasks = () if self.tasks == ("drawn",) else expand_tasks(suite, self.tasks or ("all",))
+        config = replace(READING_PRESETS[self.preset], seed=self.seed)
+        run = ReadingRun(self.out, suite, tasks, config, lessons=self.lessons, start=start)
+        train_reader(run, device)
+        print(f"generator: {run.save_generator()}")
+
+    def _run_stages(self, device: str, start: "Start | None") -> None:
+        from dataclasses import replace
+
+        from makeanagent.errors import InputError
         from makeanagent.suites import find_suite
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.training.presets import PRESETS
         from makeanagent.training.run import STAGES, TrainingRun
-        from makeanagent.training.start import load_start
         from makeanagent.zoo.store import Zoo
 
-        device = find_device(self.device)
+        if self.zoo is None:
+            raise InputError(f"train {self.stage}: needs a zoo; give its folder with --zoo")
         zoo = Zoo.open(self.zoo)
         tasks = choose_tasks(zoo, expand_tasks(find_suite(zoo.suite), self.tasks or zoo.tasks()))
         config = PRESETS[self.preset]
@@ -63,7 +106,6 @@ class Train:
             window=window,
             diffusion=replace(config.diffusion, condition=self.condition),
         )
-        start = None if self.start_from is None else load_start(self.start_from)
         run = TrainingRun(self.out, zoo, config, tasks, start)
         for line in run.describe_start():
             print(line)
@@ -71,6 +113,31 @@ class Train:
             train_stage(run, stage, device)
         if all(run.is_done(stage) for stage in STAGES):
             print(f"generator: {run.save_generator()}")
+
+
+def train_reader(run: "ReadingRun", device: str) -> None:
+    """Train a reader under a progress bar for each of its parts."""
+    from contextlib import ExitStack
+
+    from makeanagent.cli.progress import show_progress
+    from makeanagent.parallel import open_pool
+
+    with open_pool() as pool, ExitStack() as shown:
+        part, done = "", 0.0
+        advance: Callable[..., None] | None = None
+
+        def report(step: int, total: int, text: str) -> None:
+            nonlocal part, done, advance
+            name, _, _ = text.partition(":")
+            if advance is None or name != part:
+                shown.close()
+                # What is there at first says nothing about the speed: an earlier run has done it.
+                part, done = name, step / total
+                advance = shown.enter_context(show_progress(name, 1, done))
+            advance(step / total - done, text)
+            done = step / total
+
+        run.train(device, pool, report)
 
 
 def choose_tasks(zoo: "Zoo", tasks: Sequence[str]) -> tuple[str, ...]:

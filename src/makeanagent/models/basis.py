@@ -47,7 +47,7 @@ class PolicyBasis(nn.Module):
     """Between latents `[N, 1, Z]` and flat parameters `[N, P]`.
 
     A latent holds, layer by layer, the R weights of the sum and the bias; then of the mean head
-    weight and bias. Observations are scaled before the first layer, and the scale is folded into it.
+    weight and bias. Observations are scaled before the first layer, which the scale is folded into.
     A log-std head stays as the shared network has it: generated policies act by their mean.
 
     Args:

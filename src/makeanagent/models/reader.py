@@ -192,10 +192,12 @@ class DemonstrationReader(nn.Module):
         """Conditions `[M, C]` of M groups of demonstrations, each of which prompts together."""
         device = self.queries.device
         counts = [len(group) for group in groups]
-        flat = excerpt_trajectories([item for group in groups for item in group], self.config.num_knots)
+        flat = excerpt_trajectories(
+            [item for group in groups for item in group], self.config.num_knots
+        )
         knots = Knots.from_excerpts(flat, device)
         starts = [sum(counts[:index]) for index in range(len(counts))]
-        conditions = self.queries.new_empty(len(groups), self.condition_dim)
+        conditions = self.queries.new_empty(len(groups), self.config.condition_dim)
         for count in sorted(set(counts)):
             rows = [index for index, each in enumerate(counts) if each == count]
             members = torch.tensor([[starts[row] + n for n in range(count)] for row in rows])

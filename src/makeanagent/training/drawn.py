@@ -1,7 +1,7 @@
 """Lessons of drawn tasks, made by playing their programs (`makeanagent.suites.procedural`)."""
 
-from concurrent.futures import Executor, as_completed
 from collections.abc import Callable
+from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,22 @@ import torch
 
 from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
 from makeanagent.errors import InputError
+from makeanagent.generator import MakeAnAgent
+from makeanagent.parallel import one_thread
 from makeanagent.suites.procedural import (
     Disturbances,
+    Episodes,
     FamilyConfig,
     HandDynamics,
-    draw_tasks,
     find_tasks,
     program_targets,
     simulate,
 )
 from makeanagent.suites.procedural.tasks import NUMBERS_OF_A_SEED
 from makeanagent.training.lessons import LessonShard
-from makeanagent.trajectories.excerpt import cut_excerpts
+from makeanagent.trajectories.excerpt import Excerpts, cut_excerpts
+from makeanagent.trajectories.trajectory import Trajectory
 
-TASKS_PER_SHARD = 1_000
 _STEPS_AFTER_SUCCESS = 6
 """States that are asked about end so far beyond an episode's success."""
 
@@ -33,8 +35,10 @@ _STEPS_AFTER_SUCCESS = 6
 class DrawnConfig:
     """Which drawn tasks are learned from."""
 
-    num_tasks: int = 200_000
-    "How many are drawn, in thousands."
+    num_tasks: int = 100_000
+    "How many are drawn, in whole shards."
+    tasks_per_shard: int = 1_000
+    "How many one file holds."
     family: FamilyConfig = field(default_factory=FamilyConfig)
     "What is drawn."
     hand: HandDynamics = field(default_factory=HandDynamics)
@@ -47,75 +51,149 @@ class DrawnConfig:
     "Other layouts, whose states are asked about."
     num_states: int = 96
     "States of each task that are asked about."
+    num_visited_tasks: int = 20_000
+    "Of the tasks, those whose policies are played once there is a generator, in whole shards."
     num_knots: int = 32
     "K of the excerpts, as the reader has it."
     seed: int = 1
     "Of the tasks; the suite's first thousand, which are for tests, are of seed 0."
 
 
-def make_lessons(config: DrawnConfig, shard: int) -> LessonShard:
-    """The lessons of one thousand tasks."""
-    first = config.seed * NUMBERS_OF_A_SEED + shard * TASKS_PER_SHARD
+def make_lessons(
+    config: DrawnConfig, shard: int, generator: MakeAnAgent | None = None
+) -> LessonShard:
+    """The lessons of one shard's tasks.
+
+    Args:
+        config: which tasks.
+        shard: its number.
+        generator: half of the states are those that its policies see, made of the demonstrations,
+            labelled by the programs (DAgger, Ross et al. 2011); without one, all are of episodes
+            of the programs themselves.
+    """
+    first = config.seed * NUMBERS_OF_A_SEED + shard * config.tasks_per_shard
     tasks, _ = find_tasks(
-        first + np.arange(TASKS_PER_SHARD),
+        first + np.arange(config.tasks_per_shard),
         config.family,
         failures=config.failures,
         hand=config.hand,
     )
-    shown, total = config.num_demonstrations, config.num_demonstrations + config.num_layouts
-    episodes = simulate(
-        tasks,
-        range(total),
-        disturbances=Disturbances(num_spared=shown),
-        hand=config.hand,
-    )
-    count, steps = len(tasks), episodes.actions.shape[2]
-    excerpts = cut_excerpts(
-        episodes.observations[:, :shown].reshape(count * shown, steps + 1, -1),
-        episodes.actions[:, :shown].reshape(count * shown, steps, -1),
-        episodes.first_success[:, :shown].ravel(),
-        config.num_knots,
-    )
-    # A demonstration that fails shows little: where another one succeeds, that is shown twice.
-    rows = np.arange(count * shown).reshape(count, shown)
-    solved = episodes.first_success[:, :shown] > 0
-    best = rows[np.arange(count), solved.argmax(axis=1)]
-    excerpts = excerpts.take(np.where(solved, rows, best[:, None]).ravel())
-
+    count, shown = len(tasks), config.num_demonstrations
+    layouts = np.arange(shown + config.num_layouts)
+    spared = Disturbances(num_spared=shown)
+    episodes = simulate(tasks, layouts, disturbances=spared, hand=config.hand)
+    demonstrations, others = _split(episodes, shown)
+    excerpts = _excerpt(demonstrations, config.num_knots)
     rng = np.random.default_rng(first)
-    layouts = shown + np.arange(config.num_states) % config.num_layouts
-    ends = episodes.first_success[:, layouts]
-    ends = np.where(ends > 0, np.minimum(ends + _STEPS_AFTER_SUCCESS, steps), steps)
-    times = (rng.random(ends.shape) * ends).astype(int)
-    each = np.arange(count)[:, None]
+    asked = [_ask(others, config.num_states, rng)]
+    if generator is not None:
+        policies = generator.generate(_as_trajectories(demonstrations))
+        visited = simulate(
+            tasks,
+            layouts[shown:],
+            disturbances=Disturbances(noises=(0.0,), burst_share=0.0),
+            hand=config.hand,
+            actor=policies.act,
+        )
+        half = config.num_states // 2
+        kept = tuple(array[:, :half] for array in asked[0])
+        asked = [kept, _ask(visited, config.num_states - half, rng)]
     targets = program_targets(tasks)
     tensors = {
         name: torch.from_numpy(array).unflatten(0, (count, shown))
         for name, array in vars(excerpts).items()
     }
+    states, labels = (np.concatenate(parts, axis=1) for parts in zip(*asked, strict=True))
     return LessonShard(
         **tensors,
-        states=torch.from_numpy(episodes.observations[each, layouts, times]),
-        labels=torch.from_numpy(episodes.labels[each, layouts, times]),
+        states=torch.from_numpy(states),
+        labels=torch.from_numpy(labels),
         targets=torch.from_numpy(targets.values),
         masks=torch.from_numpy(targets.masks),
     )
 
 
-def _write_shard(config: DrawnConfig, shard: int, path: Path) -> None:
-    make_lessons(config, shard).save(path)
+def _split(episodes: Episodes, count: int) -> tuple[Episodes, Episodes]:
+    """Episodes on the first `count` layouts, and on the others."""
+    return (
+        Episodes(*(array[:, :count] for array in episodes)),
+        Episodes(*(array[:, count:] for array in episodes)),
+    )
+
+
+def _excerpt(demonstrations: Episodes, num_knots: int) -> Excerpts:
+    """Excerpts of N tasks' P demonstrations, N * P of them.
+
+    One that fails shows little: where another one of the task succeeds, that is shown twice.
+    """
+    count, shown = demonstrations.first_success.shape
+    excerpts = cut_excerpts(
+        demonstrations.observations.reshape(count * shown, *demonstrations.observations.shape[2:]),
+        demonstrations.actions.reshape(count * shown, *demonstrations.actions.shape[2:]),
+        demonstrations.first_success.ravel(),
+        num_knots,
+    )
+    rows = np.arange(count * shown).reshape(count, shown)
+    solved = demonstrations.first_success > 0
+    best = rows[np.arange(count), solved.argmax(axis=1)]
+    return excerpts.take(np.where(solved, rows, best[:, None]).ravel())
+
+
+def _ask(
+    episodes: Episodes, num_states: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """States `[N, S, O]` of episodes up to their success, by turns of the layouts, and labels."""
+    count, num_layouts = episodes.first_success.shape
+    steps = episodes.actions.shape[2]
+    layouts = np.arange(num_states) % num_layouts
+    ends = episodes.first_success[:, layouts]
+    ends = np.where(ends > 0, np.minimum(ends + _STEPS_AFTER_SUCCESS, steps), steps)
+    times = (rng.random(ends.shape) * ends).astype(int)
+    each = np.arange(count)[:, None]
+    return episodes.observations[each, layouts, times], episodes.labels[each, layouts, times]
+
+
+def _as_trajectories(demonstrations: Episodes) -> list[Trajectory]:
+    """The first demonstration that succeeds of each task, or else the first one."""
+    solved = demonstrations.first_success > 0
+    best = solved.argmax(axis=1)
+    found = []
+    for row, layout in enumerate(best):
+        first = demonstrations.first_success[row, layout]
+        steps = np.arange(1, demonstrations.actions.shape[2] + 1)
+        found.append(
+            Trajectory(
+                observations=demonstrations.observations[row, layout],
+                actions=demonstrations.actions[row, layout],
+                success=(steps >= first) & solved[row, layout],
+            )
+        )
+    return found
+
+
+@one_thread()
+def _write_shard(
+    config: DrawnConfig, shard: int, generator: MakeAnAgent | None, path: Path
+) -> None:
+    make_lessons(config, shard, generator).save(path)
 
 
 def draw_lessons(
-    folder: Path, config: DrawnConfig, pool: Executor, on_shard: Callable[[int, int], Any]
+    folder: Path,
+    config: DrawnConfig,
+    pool: Executor,
+    on_shard: Callable[[int, int], Any],
+    generator: MakeAnAgent | None = None,
 ) -> list[Path]:
     """Make the lessons that are missing in a folder.
 
     Args:
         folder: new, or begun with the same settings, but for the number of tasks.
-        config: which tasks.
+        config: which tasks, from the first on.
         pool: makes shards side by side.
-        on_shard: called with the number of shards that are there and that are wanted.
+        on_shard: called with the number of shards that are there and that are wanted, before the
+            first one too.
+        generator: for states that policies see; see `make_lessons`.
 
     Returns:
         The shards' files.
@@ -124,17 +202,22 @@ def draw_lessons(
         InputError: the folder was begun with other settings.
     """
     settings = as_json(asdict(config))
-    del settings["num_tasks"]
+    for name in ("num_tasks", "num_visited_tasks"):
+        del settings[name]
     path = folder / "lessons.json"
     if path.is_file() and read_json(path)["config"] != settings:
         raise InputError(f"{folder}: lessons of other settings; use the same, or another folder")
     write_json(path, {"config": settings, "provenance": describe_provenance()})
     paths = [
         folder / f"{number:05d}.safetensors"
-        for number in range(-(-config.num_tasks // TASKS_PER_SHARD))
+        for number in range(-(-config.num_tasks // config.tasks_per_shard))
     ]
     absent = [number for number, each in enumerate(paths) if not each.is_file()]
-    jobs = [pool.submit(_write_shard, config, number, paths[number]) for number in absent]
+    jobs = [
+        pool.submit(_write_shard, config, number, generator, paths[number]) for number in absent
+    ]
+    if absent:
+        on_shard(len(paths) - len(absent), len(paths))
     for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
         job.result()
         on_shard(done, len(paths))

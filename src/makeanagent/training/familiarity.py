@@ -42,13 +42,13 @@ def fit_familiarity(
     config = replace(config, hides_goals=all(each.hidden_goals > 0 for _, each, _ in sources))
     parts, labels, first = [], [], 0
     for number, (paths, augment, num_tasks) in enumerate(sources):
+        lessons = StoredLessons(paths, (seed, number), num_tasks)
+        change = Augmentation(space, replace(augment, hidden_goals=0.0))
         rng = np.random.default_rng((seed, number))
-        lessons = StoredLessons(paths, rng, num_tasks)
-        change = Augmentation(space, replace(augment, hidden_goals=0.0), rng)
         count = min(lessons.num_tasks, MAX_DEMONSTRATIONS)
         # Where all tasks are drawn, each comes once a round, in their order.
-        for _ in range(-(-MAX_DEMONSTRATIONS // count)):
-            batch = change(lessons.draw(count, 1, 1))
+        for drawn in range(-(-MAX_DEMONSTRATIONS // count)):
+            batch = change(lessons.draw(drawn * count, count, 1, 1), rng)
             parts.append(_as_excerpts(batch.knots))
             labels.append(first + np.arange(count))
         first += count

@@ -18,7 +18,7 @@ from makeanagent.training.diffusion import average_weights
 from makeanagent.training.lessons import Batch, LessonSource
 from makeanagent.trajectories.space import Space
 
-Augment = Callable[[Batch], Batch]
+Augment = Callable[[Batch, np.random.Generator], Batch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class ReadingTraining:
         default_factory=lambda: DenoiserConfig(kind="trunk", widths=(512, 512))
     )
     "Shape of the denoiser."
-    gradient_steps: int = 12_000
+    gradient_steps: int = 8_500
     "How many gradient steps are taken."
     batch_size: int = 64
     "Prompts of a batch."
@@ -112,7 +112,7 @@ def train_reading(
         space: of observations and actions.
         sources: lessons, the share of each batch that they make up, and what changes them.
         config: sizes and rates.
-        seed: of initialisation.
+        seed: of initialisation and of what changes lessons.
         device: where to train.
         state_path: file of the state from which a killed training goes on.
         checkpoint_seconds: time between two writes of it.
@@ -128,7 +128,7 @@ def train_reading(
         networks.reader.scale.fit(states)
         networks.basis.scale.fit(states)
     networks.to(device)
-    num_targets = sources[0][0].draw(1, 1, 1).targets.shape[1]
+    num_targets = max(source.draw(0, 1, 1, 1).targets.shape[1] for source, _, _ in sources)
     tell = nn.Linear(config.reader.condition_dim, max(1, num_targets)).to(device)
     averaged = average_weights(networks, config.ema_decay)
     learned = [*networks.parameters(), *tell.parameters()]
@@ -144,18 +144,24 @@ def train_reading(
         checkpoint_seconds,
     )
     total = config.gradient_steps
-    for step in range(state.restore(), total):
+    restored, taken = state.restore(), [0] * len(sources)
+    for step in range(total):
+        together = config.demonstrations[step % len(config.demonstrations)]
+        counts = [round(share * config.batch_size / together) for _, share, _ in sources]
+        begun, taken = taken, [sum(pair) for pair in zip(taken, counts, strict=True)]
+        if step < restored:
+            continue
         for group in optimizer.param_groups:
             group["lr"] = _rate(step, config)
-        together = config.demonstrations[step % len(config.demonstrations)]
         parts = []
-        for source, share, augment in sources:
-            count = round(share * config.batch_size / together)
+        # What a step learns from does not depend on the steps before it: a killed training goes on
+        # with the same lessons.
+        rng = np.random.default_rng((seed, step))
+        for (source, _, augment), first, count in zip(sources, begun, counts, strict=True):
             if count:
-                part = source.draw(count, together, config.num_states)
-                parts.append(part if augment is None else augment(part))
-        batch = Batch.join(parts)
-        batch = Batch(Knots(*(t.to(device) for t in batch.knots)), *(t.to(device) for t in batch[1:]))
+                part = source.draw(first, count, together, config.num_states)
+                parts.append(part if augment is None else augment(part, rng))
+        batch = Batch.join(parts).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             condition, latents = networks.predict(batch.knots)
             means = networks.basis.act(latents, batch.states)
@@ -175,7 +181,9 @@ def train_reading(
         values = {"action_error": each.mean().detach(), "program": program.detach()}
         first = 0
         for number, part in enumerate(parts):
-            values[f"action_error_{number}"] = each[first : first + len(part.states)].mean().detach()
+            values[f"action_error_{number}"] = (
+                each[first : first + len(part.states)].mean().detach()
+            )
             first += len(part.states)
         log(step + 1, total, values)
         state.save_if_due(step + 1)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import torch
 
 from makeanagent.artifacts import (
@@ -27,13 +26,13 @@ from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
-from makeanagent.training.augment import AugmentConfig, Augmentation
+from makeanagent.training.augment import Augmentation, AugmentConfig
 from makeanagent.training.drawn import DrawnConfig, draw_lessons
 from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
 from makeanagent.training.shown import ShownConfig, show_lessons
-from makeanagent.training.start import Start
+from makeanagent.training.start import Start, find_misfits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class ReadingConfig:
     "What is recorded of the suite's own tasks."
     first: ReadingTraining = field(default_factory=ReadingTraining)
     "Networks and rates of the first phase, on drawn tasks alone."
-    mixed_steps: int = 2_500
+    mixed_steps: int = 1_500
     "Gradient steps of the second phase."
     mixed_learning_rate: float = 6e-4
     "Highest learning rate of the second phase."
@@ -104,6 +103,8 @@ class ReadingRun:
             observation_dim=self.space.observation_dim, action_dim=self.space.action_dim
         )
         self.reads_drawn = self.space == drawn.space("0")
+        if start is not None:
+            self._check_start(start)
         self._settings = as_json(
             {
                 "config": asdict(config),
@@ -137,33 +138,47 @@ class ReadingRun:
             on_progress: called with step, number of steps, and a few words.
         """
         config = self.config
+        if self._weights("second").is_file():
+            return
         drawn = self._draw(pool, on_progress) if self.reads_drawn else []
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
             return
+        first = self.assemble(networks)
+        if drawn:
+            seen = replace(config.drawn, num_tasks=config.drawn.num_visited_tasks)
+            visited = draw_lessons(
+                self.lessons / "visited",
+                seen,
+                pool,
+                lambda done, total: on_progress(done, total, "visiting drawn tasks"),
+                first,
+            )
+            drawn = [*visited, *drawn[len(visited) :]]
         shown = show_lessons(
             self.lessons / "shown",
             self.suite,
             self.tasks,
             config.shown,
-            self.assemble(networks),
+            first,
             pool,
             lambda done, total: on_progress(done, total, "recording the tasks"),
         )
-        rng = np.random.default_rng((config.seed, 1))
         share = config.drawn_share if drawn else 0.0
-        own = StoredLessons(shown, rng)
+        own = StoredLessons(shown, (config.seed, 2))
         sources: list[tuple[LessonSource, float, Any]] = [
-            (own, 1 - share, Augmentation(self.space, config.shown_augment, rng))
+            (own, 1 - share, Augmentation(self.space, config.shown_augment))
         ]
         if drawn:
-            sources.append(self._drawn_source(drawn, share, rng))
+            sources.append(self._drawn_source(drawn, share, phase=1))
+        # Without a phase before, scales are read from these lessons.
+        begin = networks if drawn or self.start is not None else None
         second = replace(
             config.first,
             gradient_steps=config.mixed_steps,
             learning_rate=config.mixed_learning_rate,
         )
-        self._phase("second", sources, second, networks, device, on_progress)
+        self._phase("second", sources, second, begin, device, on_progress)
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
         return draw_lessons(
@@ -174,10 +189,10 @@ class ReadingRun:
         )
 
     def _drawn_source(
-        self, paths: Sequence[Path], share: float, rng: np.random.Generator
+        self, paths: Sequence[Path], share: float, phase: int
     ) -> tuple[LessonSource, float, Augmentation]:
-        source = StoredLessons(paths, rng, self.config.drawn.num_tasks)
-        return source, share, Augmentation(self.space, self.config.drawn_augment, rng)
+        source = StoredLessons(paths, (self.config.seed, phase), self.config.drawn.num_tasks)
+        return source, share, Augmentation(self.space, self.config.drawn_augment)
 
     def _first(
         self, drawn: Sequence[Path], device: str, on_progress: Callable[[int, int, str], Any]
@@ -185,12 +200,33 @@ class ReadingRun:
         """The first phase's networks, or the start's."""
         if self.start is not None:
             return self._networks_of(self.start.generator)
-        rng = np.random.default_rng((self.config.seed, 0))
         if not drawn:
             torch.manual_seed(self.config.seed)
             return Networks(self.spec, self.space, self.config.first)
-        sources = [self._drawn_source(drawn, 1.0, rng)]
+        sources = [self._drawn_source(drawn, 1.0, phase=0)]
         return self._phase("first", sources, self.config.first, None, device, on_progress)
+
+    def _check_start(self, start: Start) -> None:
+        """Refuse a start that cannot take the place of the first phase.
+
+        Raises:
+            InputError: there is no phase after it, or its networks have other shapes.
+        """
+        if not self.tasks:
+            raise InputError(
+                f"{start.name}: stands for the phase on drawn tasks; name tasks to train it on"
+            )
+        own, found = Networks(self.spec, self.space, self.config.first), start.generator
+        pairs = (
+            (own.reader, found.embedding),
+            (own.basis, found.autoencoder),
+            (own.denoiser, found.denoiser),
+        )
+        for network, other in pairs:
+            if find_misfits(network, other) or find_misfits(other, network):
+                raise InputError(
+                    f"{start.name}: its networks are not of a reader of this preset for this suite"
+                )
 
     def _networks_of(self, generator: MakeAnAgent) -> Networks:
         networks = Networks(self.spec, self.space, self.config.first)
@@ -210,7 +246,7 @@ class ReadingRun:
     ) -> Networks:
         """One phase's networks, trained or read."""
         networks = Networks(self.spec, self.space, training)
-        path = self.folder / f"{name}.safetensors"
+        path = self._weights(name)
         if not path.is_file():
             state = self.folder / f".{name}.state"
 
@@ -238,6 +274,9 @@ class ReadingRun:
         networks.load_state_dict(found)
         return networks.eval()
 
+    def _weights(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
     def assemble(self, networks: Networks, familiarity: Familiarity | None = None) -> MakeAnAgent:
         """The generator of these networks."""
         first = self.config.first
@@ -262,7 +301,8 @@ class ReadingRun:
 
     def _fit_familiarity(self) -> Familiarity:
         """By the prompts of all lessons that were learned from."""
-        config, sources = self.config, []
+        config = self.config
+        sources: list[tuple[Sequence[Path], AugmentConfig, int | None]] = []
         if self.tasks:
             paths = [
                 self.lessons / "shown" / f"{quote(task, safe='')}.safetensors"
@@ -270,8 +310,8 @@ class ReadingRun:
             ]
             sources.append((paths, config.shown_augment, None))
         if self.reads_drawn:
-            paths = sorted((self.lessons / "drawn").glob("*.safetensors"))
-            sources.append((paths, config.drawn_augment, config.drawn.num_tasks))
+            drawn = sorted((self.lessons / "drawn").glob("*.safetensors"))
+            sources.append((drawn, config.drawn_augment, config.drawn.num_tasks))
         num_knots = config.first.reader.num_knots
         return fit_familiarity(self.space, sources, FamiliarityConfig(num_knots=num_knots))
 

@@ -6,12 +6,15 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
 
 from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
 from makeanagent.errors import InputError
+from makeanagent.generator import MakeAnAgent
+from makeanagent.parallel import one_thread
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import Act, Environment, Suite, layouts
 from makeanagent.training.lessons import LessonShard
@@ -74,7 +77,9 @@ class _Disturbed:
         return self._kick
 
 
-def record_shown(suite: Suite, task: str, config: ShownConfig) -> tuple[list[Trajectory], list]:
+def record_shown(
+    suite: Suite, task: str, config: ShownConfig
+) -> tuple[list[Trajectory], list[np.ndarray]]:
     """Demonstrations that succeed, and the states `[T, O]` of every other episode.
 
     Raises:
@@ -144,7 +149,8 @@ def label_lessons(
     excerpts = excerpt_trajectories(shown, config.num_knots)
     # As many of every task: those of tasks whose expert fails at times are shown again.
     again = np.arange(config.num_demonstrations) % len(excerpts)
-    tensors = {name: torch.from_numpy(array[None]) for name, array in vars(excerpts.take(again)).items()}
+    excerpts = excerpts.take(again)
+    tensors = {name: torch.from_numpy(array[None]) for name, array in vars(excerpts).items()}
     nothing = torch.zeros(1, 0)
     return LessonShard(
         **tensors,
@@ -153,3 +159,66 @@ def label_lessons(
         targets=nothing,
         masks=nothing,
     )
+
+
+@one_thread()
+def _write_lessons(
+    suite: Suite, task: str, config: ShownConfig, generator: MakeAnAgent | None, path: Path
+) -> None:
+    """One task's lessons: recorded, visited and labelled."""
+    shown, others = record_shown(suite, task, config)
+    if generator is not None and config.num_visited:
+        policies = generator.generate(shown, config.num_visited)
+        with closing(suite.make(task)) as environment:
+            others += visit(environment, list(policies), config)
+    label_lessons(suite, task, shown, others, config).save(path)
+
+
+def show_lessons(
+    folder: Path,
+    suite: Suite,
+    tasks: Sequence[str],
+    config: ShownConfig,
+    generator: MakeAnAgent | None,
+    pool: Executor,
+    on_task: Callable[[int, int], Any],
+) -> list[Path]:
+    """Make the lessons of tasks that are missing in a folder.
+
+    Args:
+        folder: new, or begun with the same settings; it may hold other tasks besides.
+        suite: has the experts.
+        tasks: full names.
+        config: what is recorded.
+        generator: whose policies show where policies go astray, made by drawn tasks alone.
+        pool: plays tasks side by side.
+        on_task: called with the number of tasks that are there and that are wanted, before the
+            first one too.
+
+    Returns:
+        One file for each task.
+
+    Raises:
+        InputError: the folder was begun with other settings, or an expert never succeeds.
+    """
+    settings = {"config": as_json(asdict(config)), "suite": suite.name}
+    header = folder / "lessons.json"
+    if header.is_file():
+        found = read_json(header)
+        if any(found[name] != value for name, value in settings.items()):
+            raise InputError(
+                f"{folder}: lessons of other settings; use the same, or another folder"
+            )
+    else:
+        write_json(header, settings | {"provenance": describe_provenance()})
+    paths = [folder / f"{quote(task, safe='')}.safetensors" for task in tasks]
+    absent = [(task, path) for task, path in zip(tasks, paths, strict=True) if not path.is_file()]
+    jobs = [
+        pool.submit(_write_lessons, suite, task, config, generator, path) for task, path in absent
+    ]
+    if absent:
+        on_task(len(paths) - len(absent), len(paths))
+    for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
+        job.result()
+        on_task(done, len(paths))
+    return paths

@@ -1,6 +1,6 @@
 """Episodes of many tasks on many layouts, with the clean actions that training asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ def simulate(
     num_steps: int = DEMONSTRATION_STEPS,
     disturbances: Disturbances | None = None,
     hand: HandDynamics | None = None,
+    actor: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Episodes:
     """Play the programs of N tasks on L layouts each, all at once.
 
@@ -67,6 +68,8 @@ def simulate(
         num_steps: T.
         disturbances: by default noise of 0 to 0.3, and bursts.
         hand: how the hand answers actions.
+        actor: who acts in the programs' place, from observations `[N * L, 39]`, the first L of
+            which are the first task's; labels stay the programs'.
     """
     disturbances = disturbances or Disturbances()
     grid = (len(tasks), len(layouts))
@@ -82,7 +85,8 @@ def simulate(
     observations[:, 0] = world.reset(find_layouts(played, numbers))
     for step in range(num_steps):
         labels[:, step] = act(played.program, observations[:, step])
-        disturbed = np.clip(labels[:, step] + noise[:, step], -1, 1)
+        meant = labels[:, step] if actor is None else actor(observations[:, step])
+        disturbed = np.clip(meant + noise[:, step], -1, 1)
         actions[:, step] = np.where(np.isnan(bursts[:, step]), disturbed, bursts[:, step])
         observations[:, step + 1], success = world.step(actions[:, step])
         first = np.where((first < 0) & success, step + 1, first)

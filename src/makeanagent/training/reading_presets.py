@@ -1,0 +1,31 @@
+"""Sizes of a reader's training, by name."""
+
+from makeanagent.models.basis import BasisConfig
+from makeanagent.models.denoisers import DenoiserConfig
+from makeanagent.models.reader import ReaderConfig
+from makeanagent.training.drawn import DrawnConfig
+from makeanagent.training.reading import ReadingTraining
+from makeanagent.training.reading_run import ReadingConfig
+from makeanagent.training.shown import ShownConfig
+
+FAST_READING = ReadingConfig()
+"""An hour on two processor cores, for fifty tasks."""
+
+SMOKE_READING = ReadingConfig(
+    drawn=DrawnConfig(num_tasks=50, tasks_per_shard=25, num_visited_tasks=25, num_knots=8),
+    shown=ShownConfig(
+        num_demonstrations=4, num_disturbed=2, num_visited=2, num_states=200, num_knots=8
+    ),
+    first=ReadingTraining(
+        reader=ReaderConfig(num_knots=8, width=16, num_layers=1),
+        basis=BasisConfig(ranks=(8, 8)),
+        denoiser=DenoiserConfig(kind="trunk", widths=(32, 32)),
+        gradient_steps=20,
+        batch_size=8,
+        num_states=8,
+    ),
+    mixed_steps=20,
+)
+"""Seconds; for tests and for a first look at one's own suite."""
+
+READING_PRESETS = {"fast": FAST_READING, "smoke": SMOKE_READING}
