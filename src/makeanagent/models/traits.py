@@ -20,8 +20,8 @@ _SMALL = 0.002
 _LIMIT = 0.99
 """Size from which an action counts as at its limit."""
 _NUMBER = 0.5
-"""Margin of numbers of unknown unit: of openings, quaternions, sines, which many tasks leave at 0, a
-new task may use any."""
+"""Margin of numbers of unknown unit, such as openings and quaternions: those that training leaves at
+0, a new task may use."""
 _STILL = 1e-4
 """What varies by less does not vary, in metres where a number is a length."""
 
