@@ -20,8 +20,7 @@ _SMALL = 0.002
 _LIMIT = 0.99
 """Size from which an action counts as at its limit."""
 _NUMBER = 0.5
-"""Margin of numbers of unknown unit, such as openings and quaternions: those that training leaves at
-0, a new task may use."""
+"""Margin of numbers of unknown unit, such as quaternions: new tasks use what others leave at 0."""
 _STILL = 1e-4
 """What varies by less does not vary, in metres where a number is a length."""
 
