@@ -111,6 +111,11 @@ class MakeAnAgent(nn.Module):
             latents = self._guide(groups, rows, condition, seed, guidance)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
+    @torch.no_grad()
+    def generate_from(self, condition: torch.Tensor, seed: int = 0) -> PolicyBatch:
+        """A policy for each condition `[N, C]`, by that alone."""
+        return PolicyBatch(self.autoencoder.decode(self._sample(condition, seed)), self.config.spec)
+
     def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
         """Latents `[N, G, D]` for conditions `[N, C]`."""
         if self.config.diffusion.sample_steps == 1 and isinstance(self.denoiser, TrunkDenoiser):

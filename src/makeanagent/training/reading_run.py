@@ -31,7 +31,7 @@ from makeanagent.training.drawn import DrawnConfig, draw_lessons
 from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
-from makeanagent.training.shown import ShownConfig, show_lessons
+from makeanagent.training.shown import ShownConfig, revisit_lessons, show_lessons
 from makeanagent.training.start import Start, find_misfits
 
 
@@ -45,12 +45,13 @@ class ReadingConfig:
     "What is recorded of the suite's own tasks."
     first: ReadingTraining = field(default_factory=ReadingTraining)
     "Networks and rates of the first phase, on drawn tasks alone."
-    mixed_steps: int = 1_500
-    "Gradient steps of the second phase."
+    mixed_steps: tuple[int, ...] = (1_500, 3_000)
+    """Gradient steps of each phase on both kinds of tasks; before each, the policies of the phase
+    before it are played, and what they see is learned from too."""
     mixed_learning_rate: float = 6e-4
-    "Highest learning rate of the second phase."
+    "Highest learning rate of these phases."
     drawn_share: float = 0.5
-    "Share of drawn tasks in the batches of the second phase."
+    "Share of drawn tasks in their batches."
     drawn_augment: AugmentConfig = field(
         default_factory=lambda: AugmentConfig(symmetric=0.0, hidden_goals=0.15)
     )
@@ -66,8 +67,9 @@ class ReadingConfig:
 class ReadingRun:
     """A folder in which a generator that reads is trained.
 
-    It holds `run.json` (settings), `first.safetensors` and `second.safetensors` once a phase is
-    done, `lessons/` unless these are elsewhere, and `generator/` at the end.
+    It holds `run.json` (settings), `first.safetensors` and `mixed-<n>.safetensors` once a phase is
+    done, `lessons/` unless these are elsewhere, `revisited-<n>/` with lessons of its own, and
+    `generator/` at the end.
 
     Args:
         folder: new, or one that was begun with the same settings.
@@ -137,48 +139,100 @@ class ReadingRun:
             pool: plays episodes.
             on_progress: called with step, number of steps, and a few words.
         """
-        config = self.config
-        if self._weights("second").is_file():
+        if self._weights(self._last).is_file():
             return
         drawn = self._draw(pool, on_progress) if self.reads_drawn else []
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
             return
-        first = self.assemble(networks)
         if drawn:
-            seen = replace(config.drawn, num_tasks=config.drawn.num_visited_tasks)
-            visited = draw_lessons(
-                self.lessons / "visited",
-                seen,
+            drawn = self._visit_drawn(drawn, networks, pool, on_progress)
+        # Without a phase before, scales are read from these lessons.
+        begin = networks if drawn or self.start is not None else None
+        shown: list[Path] = []
+        for turn, steps in enumerate(self.config.mixed_steps):
+            shown = self._show(turn, shown, networks, pool, on_progress)
+            networks = self._mix(turn, steps, shown, drawn, begin, device, on_progress)
+            begin = networks
+
+    def _visit_drawn(
+        self,
+        drawn: Sequence[Path],
+        networks: Networks,
+        pool: Executor,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> list[Path]:
+        """The lessons of drawn tasks, some with states that policies of the first phase see."""
+        drawn_config = self.config.drawn
+        visited = draw_lessons(
+            self.lessons / "visited",
+            replace(drawn_config, num_tasks=drawn_config.num_visited_tasks),
+            pool,
+            lambda done, total: on_progress(done, total, "visiting drawn tasks"),
+            self.assemble(networks),
+        )
+        return [*visited, *drawn[len(visited) :]]
+
+    def _show(
+        self,
+        turn: int,
+        before: Sequence[Path],
+        networks: Networks,
+        pool: Executor,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> list[Path]:
+        """Lessons of the suite's tasks, with states that policies of the phase before see."""
+        shown, generator = self.config.shown, self.assemble(networks)
+        if turn == 0:
+            return show_lessons(
+                self.lessons / "shown",
+                self.suite,
+                self.tasks,
+                shown,
+                generator,
                 pool,
-                lambda done, total: on_progress(done, total, "visiting drawn tasks"),
-                first,
+                lambda done, total: on_progress(done, total, "recording the tasks"),
             )
-            drawn = [*visited, *drawn[len(visited) :]]
-        shown = show_lessons(
-            self.lessons / "shown",
+        return revisit_lessons(
+            self.folder / f"revisited-{turn}",
             self.suite,
             self.tasks,
-            config.shown,
-            first,
+            shown,
+            generator,
+            turn,
+            before,
             pool,
-            lambda done, total: on_progress(done, total, "recording the tasks"),
+            lambda done, total: on_progress(done, total, "visiting the tasks"),
         )
+
+    def _mix(
+        self,
+        turn: int,
+        steps: int,
+        shown: Sequence[Path],
+        drawn: Sequence[Path],
+        begin: Networks | None,
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> Networks:
+        """Train on both kinds of tasks together."""
+        config = self.config
         share = config.drawn_share if drawn else 0.0
-        own = StoredLessons(shown, (config.seed, 2))
+        own = StoredLessons(shown, (config.seed, 2 * turn + 2))
         sources: list[tuple[LessonSource, float, Any]] = [
             (own, 1 - share, Augmentation(self.space, config.shown_augment))
         ]
         if drawn:
-            sources.append(self._drawn_source(drawn, share, phase=1))
-        # Without a phase before, scales are read from these lessons.
-        begin = networks if drawn or self.start is not None else None
-        second = replace(
-            config.first,
-            gradient_steps=config.mixed_steps,
-            learning_rate=config.mixed_learning_rate,
+            sources.append(self._drawn_source(drawn, share, phase=2 * turn + 1))
+        training = replace(
+            config.first, gradient_steps=steps, learning_rate=config.mixed_learning_rate
         )
-        self._phase("second", sources, second, begin, device, on_progress)
+        return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
+
+    @property
+    def _last(self) -> str:
+        """Name of the last phase."""
+        return f"mixed-{len(self.config.mixed_steps) - 1}" if self.tasks else "first"
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
         return draw_lessons(
@@ -320,8 +374,7 @@ class ReadingRun:
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            last = "second" if self.tasks else "first"
-            networks = self._phase(last, [], self.config.first, None, "cpu", lambda *_: None)
+            networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
             self.assemble(networks, self._fit_familiarity()).save_pretrained(draft)
             draft.rename(target)
         return target
