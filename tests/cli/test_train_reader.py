@@ -46,18 +46,22 @@ def test_mistakes_are_one_line(tiny, fails, tmp_path):
     fails("train all: needs a zoo; give its folder with --zoo", "train", "all", *out)
     reader = ("train", "reader", "--suite", EASY, "--preset", "smoke")
     fails("nothing-v1", *reader, "--tasks", "nothing-v1", *out)
-    fails("no expert", *reader, "--tasks", "alone-v1", "--out", tmp_path / "other")
     fails("no such suite", "train", "reader", "--suite", "nothing", *out)
     fails("nothing", *reader, "--tasks", "drift-v1", "--start-from", tmp_path / "nothing", *out)
 
 
-def test_an_expert_that_never_succeeds_is_one_line(tiny, capsys, tmp_path):
-    arguments = ["train", "reader", "--suite", EASY, "--preset", "smoke", "--tasks", "never-v1"]
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [("never-v1", "has not succeeded in 5 episodes"), ("alone-v1", "has no expert")],
+)
+def test_a_task_without_a_good_expert_is_one_line(tiny, capsys, tmp_path, task, message):
+    arguments = ["train", "reader", "--suite", EASY, "--preset", "smoke", "--tasks", task]
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
     # Its bar stands before it.
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith("make-an-agent: error: ")
-    assert "never-v1: the expert has not succeeded in 5 episodes" in line
+    assert f"{task}: " in line
+    assert message in line
 
 
 class Run:
