@@ -116,9 +116,10 @@ class MakeAnAgent(nn.Module):
 
     def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
         """Latents `[N, G, D]` for conditions `[N, C]`."""
-        if self.config.diffusion.sample_steps == 1 and isinstance(self.denoiser, TrunkDenoiser):
-            return self.denoiser.predict(condition)
-        return sample_latents(
+        trunk = self.denoiser if isinstance(self.denoiser, TrunkDenoiser) else None
+        if self.config.diffusion.sample_steps == 1 and trunk is not None:
+            return trunk.predict(condition)
+        latents = sample_latents(
             self.denoiser,
             self._scheduler,
             condition,
@@ -126,6 +127,7 @@ class MakeAnAgent(nn.Module):
             self.config.diffusion.sample_steps,
             torch.Generator().manual_seed(seed),
         )
+        return latents if trunk is None else latents * trunk.scale
 
     def _know(
         self, groups: Sequence[Sequence[Trajectory]], guidance: GuidanceConfig
