@@ -67,11 +67,8 @@ class Command:
         begin = perf_counter()
         result = run_samples(generator, self.num_tasks, self.num_chosen, self.sample_steps)
         result["seconds"] = perf_counter() - begin
+        result["training"] = describe_training(generator)
         settings = resolve_settings(self.num_tasks, self.num_chosen, self.sample_steps)
-        settings["training"] = describe_training(generator)
-        settings["options"] = {
-            name: getattr(self, name) for name in ("num_tasks", "num_chosen", "sample_steps")
-        }
         write_result(self.out, "samples", result, settings, self.note)
 
 

@@ -29,6 +29,8 @@ from makeanagent.training.augment import Augmentation, AugmentConfig
 from makeanagent.training.drawn import DrawnConfig, draw_lessons
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
+from makeanagent.training.sampling_phase import SamplingTraining
+from makeanagent.training.sampling_run import Sources, run_sampling_phase
 from makeanagent.training.shown import ShownConfig, show_lessons
 from makeanagent.training.start import Start
 
@@ -55,6 +57,8 @@ class ReadingConfig:
     "Of drawn tasks, which are as often mirrored as not by themselves."
     shown_augment: AugmentConfig = field(default_factory=AugmentConfig)
     "Of the suite's own tasks."
+    sampling: SamplingTraining | None = None
+    "Third phase, in which the denoiser learns to sample besides; without it, there is none."
     seed: int = 0
     "Seed of initialisation and batches."
     checkpoint_seconds: float = 60.0
@@ -64,8 +68,9 @@ class ReadingConfig:
 class ReadingRun:
     """A folder in which a generator that reads is trained.
 
-    It holds `run.json` (settings), `first.safetensors` and `second.safetensors` once a phase is
-    done, `lessons/` unless these are elsewhere, and `generator/` at the end.
+    It holds `run.json` (settings), `first.safetensors`, `second.safetensors` and, where samples are
+    learned, `third.safetensors` once a phase is done, `lessons/` unless these are elsewhere, and
+    `generator/` at the end.
 
     Args:
         folder: new, or one that was begun with the same settings.
@@ -126,7 +131,7 @@ class ReadingRun:
     def train(
         self, device: str, pool: Executor, on_progress: Callable[[int, int, str], Any]
     ) -> None:
-        """Make what is missing: lessons, then the two phases.
+        """Make what is missing: lessons, then the phases.
 
         Args:
             device: where to train.
@@ -137,6 +142,9 @@ class ReadingRun:
         drawn = self._draw(pool, on_progress) if self.reads_drawn else []
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
+            rng = np.random.default_rng((config.seed, 2))
+            alone = [self._drawn_source(drawn, 1.0, rng)]
+            self._learn_samples(networks, alone, device, on_progress)
             return
         first = self.assemble(networks)
         if drawn:
@@ -171,7 +179,8 @@ class ReadingRun:
             gradient_steps=config.mixed_steps,
             learning_rate=config.mixed_learning_rate,
         )
-        self._phase("second", sources, second, networks, device, on_progress)
+        networks = self._phase("second", sources, second, networks, device, on_progress)
+        self._learn_samples(networks, sources, device, on_progress)
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
         return draw_lessons(
@@ -246,8 +255,34 @@ class ReadingRun:
         networks.load_state_dict(found)
         return networks.eval()
 
-    def assemble(self, networks: Networks) -> MakeAnAgent:
-        """The generator of these networks."""
+    def _learn_samples(
+        self,
+        networks: Networks,
+        sources: Sources,
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> None:
+        """The third phase, where the settings have one."""
+        config, path = self.config.sampling, self.folder / "third.safetensors"
+        if config is None or path.is_file():
+            return
+        trained = run_sampling_phase(
+            networks,
+            sources,
+            self.space,
+            self.config.first,
+            config,
+            seed=self.config.seed,
+            device=device,
+            folder=self.folder,
+            checkpoint_seconds=self.config.checkpoint_seconds,
+            on_progress=on_progress,
+        )
+        tensors = {key: value.cpu().numpy() for key, value in trained.state_dict().items()}
+        write_tensors(path, tensors)
+
+    def assemble(self, networks: Networks, diffusion: DiffusionConfig | None = None) -> MakeAnAgent:
+        """The generator of these networks, by default in the one-step form."""
         first = self.config.first
         return MakeAnAgent(
             GeneratorConfig(
@@ -255,7 +290,7 @@ class ReadingRun:
                 autoencoder=first.basis,
                 behavior=first.reader,
                 denoiser=first.denoiser,
-                diffusion=DiffusionConfig(sample_steps=1),
+                diffusion=diffusion or DiffusionConfig(sample_steps=1),
                 suite=self.suite.name,
                 tasks=self.tasks,
                 space=self.space,
@@ -271,8 +306,10 @@ class ReadingRun:
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            last = "second" if self.tasks else "first"
+            sampling = self.config.sampling
+            last = "third" if sampling else "second" if self.tasks else "first"
             networks = self._phase(last, [], self.config.first, None, "cpu", lambda *_: None)
-            self.assemble(networks).save_pretrained(draft)
+            diffusion = None if sampling is None else sampling.diffusion
+            self.assemble(networks, diffusion).save_pretrained(draft)
             draft.rename(target)
         return target
