@@ -10,7 +10,7 @@ decoded predictions are judged by their actions on other layouts too.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -128,29 +128,27 @@ def describe_programs(batch: Batch, space: Space) -> Tensor:
     return torch.cat([batch.targets * masks, masks, shown.float()], dim=1)
 
 
-def cut_prompts(knots: Knots, rows: np.ndarray, rng: np.random.Generator) -> Knots:
-    """Prompts of which some end before their demonstrations do, as excerpts of what is left.
+def cut_prompts(knots: Knots, rng: np.random.Generator) -> Knots:
+    """Prompts that end before their demonstrations do, as excerpts of what is left.
 
     Args:
         knots: of M prompts.
-        rows: bool `[M]`: those that are cut.
         rng: of where they are cut, evenly from a fifth of their knots on.
     """
-    count, num_knots = len(rows), knots.actions.shape[2]
-    left = rng.uniform(_SHORTEST_CUT, 1, count) * num_knots
-    left = np.where(rows, np.clip(left.astype(int), 1, num_knots - 1), num_knots)
+    count, shown, num_knots = knots.actions.shape[:3]
+    left = (rng.uniform(_SHORTEST_CUT, 1, count) * num_knots).astype(int)
+    left = np.clip(left, 1, num_knots - 1)
     # As `cut_excerpts`: knots repeat steps, and each mean action is that of the knot's own span.
     first = np.round(np.linspace(0, 1, num_knots) * (left[:, None] - 1)).astype(int)
     ends = torch.from_numpy(np.concatenate([first, left[:, None]], axis=1))[:, None]
     starts = torch.from_numpy(first)[:, None]
-    prompts = torch.arange(count)[:, None, None]
-    shown = torch.arange(knots.actions.shape[1])[None, :, None]
+    prompts, items = torch.arange(count)[:, None, None], torch.arange(shown)[:, None]
     return Knots(
-        observations=knots.observations[prompts, shown, ends],
-        actions=knots.actions[prompts, shown, starts],
-        mean_actions=knots.mean_actions[prompts, shown, starts],
-        steps=knots.steps[prompts, shown, ends],
-        success=torch.where(torch.from_numpy(rows)[:, None], 0, knots.success),
+        observations=knots.observations[prompts, items, ends],
+        actions=knots.actions[prompts, items, starts],
+        mean_actions=knots.mean_actions[prompts, items, starts],
+        steps=knots.steps[prompts, items, ends],
+        success=torch.zeros_like(knots.success),
     )
 
 
@@ -174,35 +172,40 @@ def freeze_lessons(
         latents: known ones in the place of the one-step form's, `[M, 1, Z]` for M prompts of all
             batches: such as `basis.encode` gives for policies of the prompts' tasks.
     """
+    device = str(networks.denoiser.scale.device)
     parts = []
-    for whole in batches:
-        for first in range(0, len(whole.states), _READ_AT_ONCE):
-            span = slice(first, first + _READ_AT_ONCE)
-            batch = Batch(
-                Knots(*(part[span] for part in whole.knots)), *(x[span] for x in whole[1:])
+    for batch in (part for whole in batches for part in _split(whole)):
+        conditions, found = networks.predict(batch.to(device).knots)
+        picked = torch.from_numpy(np.flatnonzero(rng.random(len(conditions)) < cut))
+        if len(picked):
+            short = cut_prompts(Knots(*(part[picked] for part in batch.knots)), rng)
+            conditions[picked.to(device)] = networks.reader(
+                Knots(*(part.to(device) for part in short))
             )
-            conditions, found = networks.predict(batch.knots)
-            rows = rng.random(len(conditions)) < cut
-            if rows.any():
-                picked = torch.from_numpy(np.flatnonzero(rows))
-                chosen = Knots(*(part[picked] for part in batch.knots))
-                short = cut_prompts(chosen, np.ones(len(picked), bool), rng)
-                conditions[picked] = networks.reader(short)
-            parts.append(
-                FrozenLessons(
-                    conditions=conditions.half(),
-                    states=batch.states,
-                    labels=batch.labels,
-                    programs=describe_programs(batch, space),
-                    taught=batch.masks.flatten(1).any(dim=1),
-                    latents=found,
-                )
-            )
+        lessons = FrozenLessons(
+            conditions=conditions.half(),
+            states=batch.states,
+            labels=batch.labels,
+            programs=describe_programs(batch, space),
+            taught=batch.masks.any(dim=1),
+            latents=found,
+        )
+        parts.append(lessons.to(device))
     lessons = FrozenLessons.join(parts)
     if latents is None:
         return lessons
+    latents = latents.to(lessons.latents)
     values = vars(lessons) | {"latents": latents, "taught": torch.zeros_like(lessons.taught)}
     return FrozenLessons(**values)
+
+
+def _split(whole: Batch) -> Iterator[Batch]:
+    """Batches that are small enough to be read at once."""
+    for first in range(0, len(whole.states), _READ_AT_ONCE):
+        span = slice(first, first + _READ_AT_ONCE)
+        yield Batch(
+            Knots(*(part[span] for part in whole.knots)), *(part[span] for part in whole[1:])
+        )
 
 
 Log = Callable[[int, int, dict[str, Tensor]], Any]
