@@ -196,7 +196,7 @@ def write_page() -> str:
         [kind, *(_show(_pick(firsts, prompts=kind, form=form)) for form in FORMS)] for kind in kinds
     ]
     spread_rows = [
-        [row["prompts"], row["way"], _show(row["shown"]), _show(row["elsewhere"])]
+        [row["prompts"], row["way"], _show(row["shown"], 3), _show(row["elsewhere"], 3)]
         for row in result["spreads"]
     ]
     best_rows = [
@@ -235,5 +235,5 @@ def _pick(rows: Sequence[dict[str, Any]], **wanted: Any) -> dict[str, Any]:  # n
     return next(row for row in rows if all(row[key] == value for key, value in wanted.items()))
 
 
-def _show(cell: dict[str, Any]) -> str:
-    return f"{cell['mean']:.2f} ± {cell['standard_error']:.2f}"
+def _show(cell: dict[str, Any], digits: int = 2) -> str:
+    return f"{cell['mean']:.{digits}f} ± {cell['standard_error']:.{digits}f}"
