@@ -43,6 +43,7 @@ EXPERIMENTS = (
     Experiment("alignment", "SAC zoos as they are, aligned, and with a shared beginning"),
     Experiment("sac", "population SAC against Stable-Baselines3's: returns and speed"),
     Experiment("unseen", "new tasks: guidance, selection, every rival, curves"),
+    Experiment("folds", "all fifty tasks left out once: goal shown and hidden, controls beside"),
     Experiment("novelty", "distances to training policies, copying, success against novelty"),
     Experiment("representation", "what autoencoder and embedding keep of held-out runs"),
     Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),

@@ -32,6 +32,7 @@ def record_expert_prompts(
     window: Window,
     noise_scales: Sequence[float] = EXPERT_NOISE,
     offset: int = 0,
+    where: range = layouts.PROMPTS,
 ) -> list[Trajectory]:
     """Episodes of the task's expert with action noise, each a success on a layout of its own.
 
@@ -47,25 +48,30 @@ def record_expert_prompts(
         noise_scales: standard deviations of the action noise, by turns.
         offset: number of the first one, which gives layouts and noise: prompts of other numbers
             share neither.
+        where: the layouts that they are given out of; not those for prompts where demonstrations
+            are none.
 
     Raises:
-        InputError: the expert keeps failing, or there are not as many layouts for prompts.
+        InputError: the expert keeps failing, or there are not as many layouts.
     """
-    if offset + count > len(layouts.PROMPTS):
-        raise InputError(
-            f"prompts {offset} to {offset + count}: there are {len(layouts.PROMPTS)} layouts"
-        )
+    if offset + count > len(where):
+        raise InputError(f"prompts {offset} to {offset + count}: there are {len(where)} layouts")
     numbers = [
         range(offset, offset + count)[start : start + _JOB_PROMPTS]
         for start in range(0, count, _JOB_PROMPTS)
     ]
-    jobs = [(suite, task, part, tuple(noise_scales), window) for part in numbers]
+    jobs = [(suite, task, part, tuple(noise_scales), window, where) for part in numbers]
     parts = run_jobs(pool, _record_experts, jobs)
     return [trajectory for part in parts for trajectory in part]
 
 
 def _record_experts(
-    suite: Suite, task: str, numbers: range, noise_scales: tuple[float, ...], window: Window
+    suite: Suite,
+    task: str,
+    numbers: range,
+    noise_scales: tuple[float, ...],
+    window: Window,
+    where: range,
 ) -> list[Trajectory]:
     environment, expert = open_environment(suite, task), suite.expert(task)
     recorded = []
@@ -73,7 +79,8 @@ def _record_experts(
         scale = noise_scales[number % len(noise_scales)]
         for attempt in range(_MAX_TRIES):
             noisy = add_action_noise(expert, scale, np.random.default_rng((number, attempt)))
-            trajectory = _record(environment, noisy, number, window, suite, task, "expert")
+            layout = where[number]
+            trajectory = _record(environment, noisy, layout, window, suite, task, "expert")
             if trajectory.first_success is not None:
                 recorded.append(trajectory)
                 break
@@ -128,7 +135,9 @@ def _record_policies(
 ) -> list[Trajectory]:
     environment = open_environment(suite, task)
     return [
-        _record(environment, Policy(vector, spec), number, window, suite, task, "zoo")
+        _record(
+            environment, Policy(vector, spec), layouts.PROMPTS[number], window, suite, task, "zoo"
+        )
         for number, vector in zip(numbers, parameters, strict=True)
     ]
 
@@ -136,7 +145,7 @@ def _record_policies(
 def _record(
     environment: Any,  # noqa: ANN401
     act: Act,
-    number: int,
+    layout: int,
     window: Window,
     suite: Suite,
     task: str,
@@ -145,7 +154,7 @@ def _record(
     return record_episode(
         environment,
         act,
-        layouts.PROMPTS[number],
+        layout,
         min_steps=window.num_steps,
         steps_after_success=window.num_outcome_states,
         env_id=f"{suite.name}/{task}",

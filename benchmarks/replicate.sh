@@ -53,6 +53,9 @@ python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --p
     --sealed --out benchmarks/results/known.json
 python -m benchmarks unseen --generator metaworld --parts core --runs runs/shipped \
     --sealed --out benchmarks/results/shipped.json
+# All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
+python -m benchmarks folds --base runs/base/generator --lessons runs/lessons --sealed \
+    --evaluate-nine benchmarks/results/unseen.json
 python -m benchmarks novelty --zoo runs/zoo --generator metaworld-10 \
     --num-prompts 6 --num-layouts 10
 python -m benchmarks speed

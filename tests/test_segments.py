@@ -122,14 +122,10 @@ def test_it_is_conditioned_on_all_segments_together(generator):
     assert (changed - condition)[:, 32:].abs().max() > 1e-3
 
 
-def test_it_is_guided_and_knows_what_is_odd(generator):
+def test_it_is_guided(generator):
     prompt = walk(make_policy(0.5, 99), seed=7, length=44)
     guided = generator.generate(prompt, 2, guidance=GuidanceConfig(num_steps=10))
     assert guided.parameters.isfinite().all()
-    odd = replace(prompt, observations=10 * np.random.default_rng(0).normal(size=(45, 3)))
-    plain, strange = generator.judge_familiarity([prompt, odd]).total
-    assert plain < strange
-    assert strange > 1
 
 
 def test_what_is_saved_comes_back(generator, tmp_path):

@@ -34,7 +34,7 @@ from makeanagent.trajectories import Trajectory
 _NUM_POLICIES = 100
 _NUM_GUIDED = 32
 _WARM_UPS = 2
-_GUIDANCE = GuidanceConfig(known_distance=0.0)
+_GUIDANCE = GuidanceConfig()
 """None of the policies is left as generated."""
 _ONE_CORE = {
     "physics alone": "physics_steps_per_second_per_core",

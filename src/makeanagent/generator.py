@@ -36,12 +36,13 @@ from makeanagent.models.basis import BasisConfig, PolicyBasis
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import TrunkDenoiser, build_denoiser
 from makeanagent.models.diffusion import make_scheduler, sample_latents
-from makeanagent.models.familiarity import Familiarity, FamiliarityScores
+from makeanagent.models.familiarity import Familiarity, Judgement
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
 from makeanagent.models.reader import DemonstrationReader, ReaderConfig
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
+from makeanagent.trajectories.excerpt import excerpt_trajectories
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
@@ -63,17 +64,16 @@ class MakeAnAgent(nn.Module):
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
-        window, condition_dim = config.window, config.condition_dim
         self.config = config
         self.autoencoder = autoencoder or _build_autoencoder(config)
         self.embedding = embedding or _build_embedding(config)
         self.denoiser = denoiser or build_denoiser(
-            self.autoencoder.latent_shape, condition_dim, config.denoiser
+            self.autoencoder.latent_shape, config.condition_dim, config.denoiser
         )
         self.familiarity = familiarity
         if config.familiarity is not None and familiarity is None:
             assert config.space is not None
-            self.familiarity = Familiarity(config.space, condition_dim, window, config.familiarity)
+            self.familiarity = Familiarity(config.space, config.familiarity)
         # Made here, as importing diffusers takes longer than generating.
         self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
@@ -100,9 +100,8 @@ class MakeAnAgent(nn.Module):
             num_policies: policies in all; by default one for each prompt. Those of one prompt are
                 samples that differ, but for the one-step form's, which are alike.
             seed: of the diffusion's initial noise; the same seed gives the same policies.
-            guidance: pull policies towards their demonstration's own actions, but for those whose
-                demonstration the generator knows well; without it, the embedding is all that a
-                policy knows of its demonstration.
+            guidance: pull policies towards their demonstration's own actions; without it, the
+                embedding is all that a policy knows of its demonstration.
             sample_steps: denoising steps of DDIM; by default the config's. With 1, a generator
                 that reads takes its one-step form.
 
@@ -115,9 +114,13 @@ class MakeAnAgent(nn.Module):
         condition = self.embed_groups(groups)[rows]
         latents = self._sample(condition, seed, steps)
         if guidance is not None:
-            new = torch.nonzero(~self._know(groups, guidance)[rows])[:, 0].cpu()
-            if len(new):
-                latents[new] = self._guide(groups, rows, condition, new, seed, steps, guidance)
+            latents = self._guide(groups, rows, condition, seed, steps, guidance)
+        return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
+
+    @torch.no_grad()
+    def generate_from(self, condition: torch.Tensor, seed: int = 0) -> PolicyBatch:
+        """A policy for each condition `[N, C]`, by that alone."""
+        latents = self._sample(condition, seed, self.config.diffusion.sample_steps)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     def _check_steps(self, sample_steps: int | None) -> int:
@@ -145,37 +148,21 @@ class MakeAnAgent(nn.Module):
         )
         return latents if trunk is None else latents * trunk.scale
 
-    def _know(
-        self, groups: Sequence[Sequence[Trajectory]], guidance: GuidanceConfig
-    ) -> torch.Tensor:
-        """Which groups' demonstrations, on the mean, lie near training prompts; bool `[M]`."""
-        if self.familiarity is None:
-            return torch.zeros(len(groups), dtype=torch.bool)
-        # A condition's scale is 1 in each of its dimensions.
-        limit = guidance.known_distance * self.config.condition_dim**0.5
-        distance = average_groups(
-            [self.familiarity.measure_distance(self.embed(group)) for group in groups]
-        )
-        return distance < limit
-
     def _guide(
         self,
         groups: Sequence[Sequence[Trajectory]],
         rows: torch.Tensor,
         condition: torch.Tensor,
-        picked: torch.Tensor,
         seed: int,
         sample_steps: int,
         guidance: GuidanceConfig,
     ) -> torch.Tensor:
-        """Guided latents `[P, G, D]`.
+        """Guided latents `[N, G, D]`.
 
         Args:
             groups: the demonstrations, M groups.
             rows: int `[N]`: the group of each policy.
             condition: `[N, C]`.
-            picked: int `[P]`: policies to be guided; the others take part in drawing the noise, so
-                that none depends on which they are.
             seed: of the noise.
             sample_steps: denoising steps.
             guidance: how far, and how.
@@ -185,29 +172,30 @@ class MakeAnAgent(nn.Module):
         noise = torch.randn(repeated.shape, generator=source).to(repeated)
         noise[: len(groups)] = 0
         drawn = self._sample(repeated + guidance.condition_noise * noise, seed, sample_steps)
-        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)[picked]
+        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
         steps = gather_steps(
             groups,
             guidance.in_unit(self.config.unit),
             condition.device,
             self.config.positions,
         )
-        return guide_latents(self.autoencoder, starts, steps[rows[picked]], guidance)
+        return guide_latents(self.autoencoder, starts, steps[rows], guidance)
 
-    @torch.no_grad()
-    def judge_familiarity(self, prompts: Sequence[Trajectory]) -> FamiliarityScores | None:
-        """How unlike the training prompts demonstrations are; above 1 they are unfamiliar.
+    def judge_familiarity(self, prompts: Sequence[Trajectory]) -> list[Judgement] | None:
+        """What in each demonstration is unlike training.
 
         Returns:
             None where this generator cannot tell.
 
         Raises:
-            InputError: a demonstration has another width, or is too short.
+            InputError: a demonstration has another width, or there is none.
         """
         if self.familiarity is None:
             return None
-        condition = self.embed(prompts)
-        return self.familiarity.score(*self._read(prompts), condition)
+        for prompt in prompts:
+            self._check_widths(prompt)
+        num_knots = self.familiarity.config.num_knots
+        return self.familiarity.judge(excerpt_trajectories(prompts, num_knots))
 
     def embed(self, prompts: Sequence[Trajectory]) -> torch.Tensor:
         """Conditions `[M, C]` of demonstrations, each by itself.

@@ -29,7 +29,7 @@ class GeneratorConfig:
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     familiarity: FamiliarityConfig | None = None
-    "Of the warning for unfamiliar prompts, which not every generator has."
+    "Of what is said of demonstrations unlike training, which not every generator has."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -112,6 +112,8 @@ class GeneratorConfig:
             raise InputError(f"{path}: not a generator's config: {error}") from None
 
 
+_MAY_BE_ZERO = ("num_layers", "init_seed")
+
 _PARTS: dict[str, tuple[type, ...]] = {
     "autoencoder": (AutoencoderConfig, BasisConfig),
     "behavior": (BehaviorConfig, ReaderConfig),
@@ -136,8 +138,9 @@ def _check_fields(name: str, part: Any) -> None:  # noqa: ANN401
             _check_choice(label, value, each.type)
         elif each.type in (int, tuple[int, ...]):
             values = value if isinstance(value, tuple) else (value,)
-            if not all(type(item) is int and item >= 1 for item in values):
-                raise InputError(f"{label} {value!r}: must be a whole number of at least 1")
+            least = 0 if each.name in _MAY_BE_ZERO else 1
+            if not all(type(item) is int and item >= least for item in values):
+                raise InputError(f"{label} {value!r}: must be a whole number of at least {least}")
 
 
 def _check_choice(label: str, value: object, kind: Any) -> None:  # noqa: ANN401

@@ -15,6 +15,8 @@ from setuptools import find_packages
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks" / "experiments"
+UNMEASURED = {"folds"}
+"""Experiments whose figures are still to be measured."""
 
 
 def test_the_list_names_every_experiment_quickly():
@@ -29,7 +31,7 @@ def test_the_list_names_every_experiment_quickly():
     assert [line.split()[0] for line in lines] == [each.name for each in EXPERIMENTS]
     for line, experiment in zip(lines, EXPERIMENTS, strict=True):
         assert experiment.about in line and line.endswith(f"({experiment.result})")
-        assert (ROOT / experiment.result).is_file()
+        assert (ROOT / experiment.result).is_file() is (experiment.name not in UNMEASURED)
 
 
 def owner_of(path: Path) -> str:
@@ -59,7 +61,8 @@ def test_each_has_a_command_with_help_settings_and_a_page(experiment, capsys):
     module = experiment.load()
     assert module.Command.run.__doc__ and module.resolve_settings.__doc__
     page = module.write_page()
-    assert page == "" if experiment.picture else page.startswith("## ") and page.endswith("\n\n")
+    nothing = experiment.picture or experiment.name in UNMEASURED
+    assert page == "" if nothing else page.startswith("## ") and page.endswith("\n\n")
 
 
 def test_the_page_on_speed_does_without_a_suite_that_tells_its_physics(monkeypatch):
@@ -98,7 +101,7 @@ def test_every_file_of_figures_names_its_experiment():
     assert len(found) >= 11
     assert set(found.values()) <= names
     for experiment in EXPERIMENTS:
-        if not experiment.picture:
+        if not experiment.picture and experiment.name not in UNMEASURED:
             assert found[f"{experiment.name}.json"] == experiment.name
 
 

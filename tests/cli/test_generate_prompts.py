@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.policies.folder import load_policies
-from makeanagent.trajectories import Trajectory, make_prompt, stack_prompts
+from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.demonstrations import read_demonstrations
+from makeanagent.trajectories.excerpt import excerpt_trajectories
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,11 @@ def knowing(generator, demonstrations, tmp_path_factory):
     plain = MakeAnAgent.from_pretrained(generator)
     config = dataclasses.replace(
         plain.config,
-        familiarity=FamiliarityConfig(num_components=4, bank_size=8),
+        familiarity=FamiliarityConfig(num_knots=16),
     )
     full = MakeAnAgent(config, plain.autoencoder, plain.embedding, plain.denoiser)
     prompts = read_demonstrations(str(demonstrations))
-    behavior, outcome = map(
-        torch.from_numpy, stack_prompts([make_prompt(item, config.window) for item in prompts])
-    )
-    full.familiarity.fit(
-        behavior, outcome, torch.arange(8) % 2, full.embedding.condition(behavior, outcome)
-    )
+    full.familiarity.fit(excerpt_trajectories(prompts, 16), np.arange(8) % 2)
     folder = tmp_path_factory.mktemp("knowing") / "generator"
     full.save_pretrained(folder)
     return folder
@@ -91,3 +86,7 @@ def test_a_prompt_of_another_kind_gets_a_warning(run, knowing, demonstrations, t
             "--out", tmp_path / f"policies-{warned}",
         )  # fmt: skip
         assert ("unlike what the generator was trained on" in out) == warned
+        (findings,) = load_policies(tmp_path / f"policies-{warned}")[2]["unlike_training"]
+        assert bool(findings) == warned
+        for finding in findings:
+            assert f"{finding['subject']}: " in out

@@ -12,7 +12,6 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import AutoencoderConfig, ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
-from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import (
     DemonstratedSteps,
     GuidanceConfig,
@@ -385,36 +384,6 @@ def test_the_first_policy_of_every_prompt_begins_as_generated(generator):
     guided = generator.generate(prompts, 6, seed=4, guidance=barely).parameters
     torch.testing.assert_close(guided[:2], plain[:2], atol=1e-4, rtol=1e-4)
     assert ((guided - plain)[2:].abs().amax(dim=1) > 1e-2).all()
-
-
-def test_a_prompt_like_the_training_prompts_is_left_as_generated(generator):
-    """And guides neither its neighbours nor a group of which it is but a part."""
-    torch.manual_seed(1)
-    policies = decode(generator.autoencoder, torch.randn(2, 2, 8))
-    known, new = (demonstrate(p, seed=s) for s, p in enumerate(policies))
-    config = replace(generator.config, familiarity=FamiliarityConfig(bank_size=3))
-    knowing = MakeAnAgent(config)
-    knowing.load_state_dict(generator.state_dict(), strict=False)
-    knowing.familiarity.bank.copy_(generator.embed([known]).expand(3, -1))
-    assert knowing.familiarity.measure_distance(generator.embed([new])) > 0.2 * 8**0.5
-    guidance = GuidanceConfig(num_steps=30, min_gain=0.0, known_distance=0.1)
-
-    plain = generator.generate([known, new], 4).parameters
-    guided = generator.generate([known, new], 4, guidance=guidance).parameters
-    mixed = knowing.generate([known, new], 4, guidance=guidance).parameters
-    assert torch.equal(mixed[0::2], plain[0::2])
-    torch.testing.assert_close(mixed[1::2], guided[1::2], atol=1e-5, rtol=1e-4)
-    assert (guided - plain)[2].abs().max() > 1e-3
-
-    together = [[known, new, new]]
-    torch.testing.assert_close(
-        knowing.generate(together, 1, guidance=guidance).parameters,
-        generator.generate(together, 1, guidance=guidance).parameters,
-    )
-    everything = replace(guidance, known_distance=0.0)
-    torch.testing.assert_close(
-        knowing.generate([known, new], 4, guidance=everything).parameters, guided
-    )
 
 
 def test_demonstrations_of_one_behaviour_prompt_together(generator):

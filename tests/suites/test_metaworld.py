@@ -190,12 +190,22 @@ def test_teacher_of_reach_takes_the_fingertips_to_the_goal():
         assert distances[1] < 0.015
 
 
-def test_teachers_of_other_tasks_are_their_experts():
+def test_teachers_are_the_experts_but_for_seven_tasks():
+    own = set()
     for task in SUITE.tasks():
         expert, teacher = _acts(task)
         observation = np.full(39, 0.5)
-        same = np.array_equal(expert(observation), teacher(observation))
-        assert same == (task != "reach-v3"), task
+        if not np.array_equal(expert(observation), teacher(observation)):
+            own.add(task)
+    assert own == {
+        "peg-insert-side-v3",
+        "peg-unplug-side-v3",
+        "pick-out-of-hole-v3",
+        "push-back-v3",
+        "reach-v3",
+        "reach-wall-v3",
+        "stick-pull-v3",
+    }
 
 
 def _acts(task):

@@ -13,7 +13,6 @@ from makeanagent.hub import PRETRAINED
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.behavior import BehaviorConfig
 from makeanagent.models.denoisers import DenoiserConfig
-from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.policies import PolicySpec
 from makeanagent.training.rounding import round_matrix, round_weights
 
@@ -54,12 +53,10 @@ def generator():
             autoencoder=AutoencoderConfig(latent_dim=16),
             behavior=BehaviorConfig(hidden_dim=16, embedding_dim=8),
             denoiser=DenoiserConfig(widths=(32, 32), time_dim=16),
-            familiarity=FamiliarityConfig(bank_size=4),
         )
     )
     for parameter in generator.denoiser.parameters():
         parameter.normal_(std=0.1)
-    generator.familiarity.bank.normal_()
     return generator
 
 
@@ -73,12 +70,11 @@ def test_a_generator_acts_as_before_and_is_smaller(generator, tmp_path):
         if not torch.equal(tensor, generator.state_dict()[name])
     }
     assert {"autoencoder.decoders.0.weight", "denoiser.blocks.1.expand.weight"} < changed
-    assert "familiarity.bank" in changed
     for name in changed:
         assert is_half(rounded.state_dict()[name]), name
         nearest.state_dict()[name].copy_(generator.state_dict()[name].half())
     # What stays as it is: the embedding, biases, and the denoiser's ends.
-    assert all(name.endswith((".weight", ".bank")) for name in changed)
+    assert all(name.endswith(".weight") for name in changed)
     assert not any(name.startswith("embedding") for name in changed)
     assert not {"denoiser.embed.weight", "denoiser.head.weight"} & changed
 

@@ -28,7 +28,7 @@ class Trace:
     weights: list[list[Tensor]] = field(default_factory=list)
     "Before the first step and after each one."
     gradients: list[Tensor] = field(default_factory=list)
-    "Of the first step."
+    "Of the first step, of those weights that have any."
     optimizer: str = ""
     "Its class."
     settings: dict[str, Any] = field(default_factory=dict)
@@ -52,7 +52,9 @@ def watch(trace: Trace, kind: type[nn.Module] | None) -> Iterator[None]:
         if not trace.weights:
             trace.weights.append(copy_weights(optimizer))
             trace.gradients = [
-                weight.grad.clone() for weight in optimizer.param_groups[0]["params"]
+                weight.grad.clone()
+                for weight in optimizer.param_groups[0]["params"]
+                if weight.grad is not None
             ]
 
     def after(optimizer: torch.optim.Optimizer, *_: object) -> None:

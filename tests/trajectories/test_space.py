@@ -9,6 +9,7 @@ from makeanagent.errors import InputError
 from makeanagent.trajectories.space import Space
 
 PLAIN = Space(observation_dim=6, action_dim=2)
+NAMED = Space(observation_dim=6, action_dim=2, positions=(0, 3), names=("hand", "goal"))
 FULL = Space(
     observation_dim=6,
     action_dim=2,
@@ -30,9 +31,20 @@ TABLE = Space(
 )
 
 
-@pytest.mark.parametrize("space", [PLAIN, FULL, TABLE])
+@pytest.mark.parametrize("space", [PLAIN, NAMED, FULL, TABLE])
 def test_a_space_survives_json(space):
     assert Space.from_dict(json.loads(json.dumps(space.to_dict()))) == space
+
+
+def test_names_are_for_people():
+    assert NAMED.name_position(3) == "goal"
+    assert Space.from_dict(json.loads(json.dumps(NAMED.to_dict()))).names == ("hand", "goal")
+    plain = Space(observation_dim=6, action_dim=2, positions=(0, 3))
+    assert plain.name_position(3) == "position at 3:6"
+    assert plain == NAMED
+    for names in (("hand",), ("hand", "hand"), ("hand", "hand", "goal")):
+        with pytest.raises(InputError, match="must be 2 different ones"):
+            Space(observation_dim=6, action_dim=2, positions=(0, 3), names=names)
 
 
 def test_a_space_from_before_symmetries_states_none():

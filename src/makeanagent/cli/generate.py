@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from makeanagent.generator import MakeAnAgent
@@ -54,7 +54,8 @@ class Generate:
         guidance = GuidanceConfig() if self.guidance else None
         policies = generator.generate(behaviors, self.num, self.seed, guidance)
         seconds = perf_counter() - begin
-        flexible = self._note_oddities(generator, prompts)
+        oddities = self._note_oddities(generator, prompts)
+        flexible = self._note_failures(generator, prompts)
         save_policies(
             self.out,
             policies.parameters.cpu().numpy(),
@@ -65,6 +66,7 @@ class Generate:
                 "guidance": asdict(guidance) if guidance else None,
                 "env_ids": [prompt.env_id for prompt in prompts],
                 "prompts_without_success": flexible,
+                "unlike_training": oddities,
                 "generator": self.generator,
                 "generator_sha256": generator.fingerprint,
                 "seed": self.seed,
@@ -75,26 +77,43 @@ class Generate:
             f" from {len(prompts)} demonstration(s) in {seconds:.2f} s"
         )
 
-    def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
-        """Say which demonstrations are unfamiliar, and return those that show no success."""
-        window = generator.config.window
-        familiarity = generator.judge_familiarity(prompts)
-        scores = familiarity.total.tolist() if familiarity else [0.0] * len(prompts)
-        for index, score in enumerate(scores):
-            if score > 1:
+    def _note_oddities(
+        self, generator: "MakeAnAgent", prompts: list["Trajectory"]
+    ) -> list[list[dict[str, Any]]] | None:
+        """Say what in each demonstration is unlike training, and return it as plain values."""
+        from dataclasses import asdict
+
+        judgements = generator.judge_familiarity(prompts)
+        if judgements is None:
+            return None
+        for index, judgement in enumerate(judgements):
+            which = f"demonstration {index} of {self.prompt}"
+            if judgement.findings:
                 print(
-                    f"warning: demonstration {index} of {self.prompt} is unlike what the generator"
-                    f" was trained on: {score:.2f} times as far as familiar ones reach; do not rely"
-                    " on these policies untested"
+                    f"warning: {which} is unlike what the generator was trained on; do not rely"
+                    " on these policies untested:"
                 )
-        flexible = [
-            index
-            for index, prompt in enumerate(prompts)
-            if window.reads_success and not window.read(prompt).has_success
-        ]
+            for finding in judgement.findings:
+                print(f"  {finding}")
+            for note in judgement.notes:
+                print(f"note: {which} hides the {note.subject}, as training did by chance")
+        return [[asdict(finding) for finding in each.findings + each.notes] for each in judgements]
+
+    def _note_failures(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
+        """Say which demonstrations show no success, and return their numbers."""
+        from makeanagent.models.reader import ReaderConfig
+
+        window = generator.config.window
+        if isinstance(generator.config.behavior, ReaderConfig):
+            flexible = [n for n, prompt in enumerate(prompts) if prompt.first_success is None]
+            instead = "it is read to its end"
+        else:
+            flexible = [
+                index
+                for index, prompt in enumerate(prompts)
+                if window.reads_success and not window.read(prompt).has_success
+            ]
+            instead = f"its last {window.num_outcome_states} states stand in for the outcome"
         for index in flexible:
-            print(
-                f"note: demonstration {index} of {self.prompt} shows no success; its last"
-                f" {window.num_outcome_states} states stand in for the outcome"
-            )
+            print(f"note: demonstration {index} of {self.prompt} shows no success; {instead}")
         return flexible

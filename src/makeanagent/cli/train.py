@@ -1,6 +1,6 @@
 """`make-an-agent train`: a generator that reads, or the paper's three stages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -116,18 +116,24 @@ class Train:
 
 
 def train_reader(run: "ReadingRun", device: str) -> None:
-    """Train a reader under a progress bar."""
+    """Train a reader under a progress bar for each of its parts."""
+    from contextlib import ExitStack
+
     from makeanagent.cli.progress import show_progress
     from makeanagent.parallel import open_pool
 
-    with open_pool() as pool, show_progress("reader", 1) as advance:
-        done, part = 0.0, ""
+    with open_pool() as pool, ExitStack() as shown:
+        part, done = "", 0.0
+        advance: Callable[..., None] | None = None
 
         def report(step: int, total: int, text: str) -> None:
-            nonlocal done, part
-            if text.split()[0] != part:  # Each part fills the bar anew.
-                done, part = 0.0, text.split()[0]
-                advance(-1 if step else 0, text)
+            nonlocal part, done, advance
+            name, _, _ = text.partition(":")
+            if advance is None or name != part:
+                shown.close()
+                # What is there at first says nothing about the speed: an earlier run has done it.
+                part, done = name, step / total
+                advance = shown.enter_context(show_progress(name, 1, done))
             advance(step / total - done, text)
             done = step / total
 

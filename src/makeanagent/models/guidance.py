@@ -51,10 +51,6 @@ class GuidanceConfig:
     """Share by which the error on held-back steps must fall, or the policy stays as generated: what
     explains its demonstration already is not made better by following the noise in it. No more can
     be asked for, as the noise that is left counts for much of a noisy demonstration's error."""
-    known_distance: float = 0.2
-    """Root mean square distance, in the embedding, from a prompt to a training prompt within which
-    its policies stay as generated: of a task that the generator knows, it knows more than one
-    demonstration says. 0 guides all."""
     num_states: int = 96
     "Steps read of the demonstration, evenly over what they achieve."
     translation: float = 0.1
@@ -85,7 +81,6 @@ class GuidanceConfig:
             "explore_steps",
             "prior_weight",
             "condition_noise",
-            "known_distance",
             "translation",
             "weight_after_success",
             "leak",

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from makeanagent.errors import InputError
+from makeanagent.suites.metaworld_teachers import find_teacher
 from makeanagent.suites.suite import Act, Step, Suite
 from makeanagent.trajectories.space import SYMMETRIES, Space
 
@@ -30,8 +31,6 @@ LAYOUTS_PER_SEED = 50
 """Meta-World draws its tasks fifty at a time from one seed."""
 _CACHED_LAYOUTS = 512
 _EXPERT_NAMES = {"peg-insert-side-v3": "SawyerPegInsertionSideV3Policy"}
-_FINGERTIPS_BELOW = 0.045
-"""Metres from the hand, whose position is observed, down to the fingertips."""
 
 SEEN_TASKS = (
     "window-open-v3",
@@ -65,6 +64,15 @@ _SPACE = Space(
     action_dim=4,
     # Hand and two objects, the same a step before, and the goal; walls and table are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
+    names=(
+        "hand",
+        "object",
+        "second object",
+        "hand a step before",
+        "object a step before",
+        "second object a step before",
+        "goal",
+    ),
     past=(18, 22, 29),
     goals=(36,),
     displacement=0,
@@ -135,22 +143,11 @@ class MetaWorldSuite(Suite):
         return act
 
     def teacher(self, task: str) -> Act:
-        """What a zoo's policies are taught: the expert's actions, but for `reach-v3`.
+        """What a zoo's policies are taught: the expert's actions, or those of a better teacher.
 
-        There the expert takes the hand to the goal, and success is that the fingertips are within
-        5 cm of it: it stops 5 mm inside, and what is a little less exact fails. The teacher takes
-        the fingertips to the goal.
+        `metaworld_teachers` has them, and why each is better.
         """
-        expert = self.expert(task)
-        if self.check_task(task) != "reach-v3":
-            return expert
-
-        def act(observation: np.ndarray) -> np.ndarray:
-            raised = np.array(observation, np.float64)
-            raised[-1] += _FINGERTIPS_BELOW
-            return expert(raised)
-
-        return act
+        return find_teacher(self.check_task(task), self.expert(task))
 
     def traces(self, task: str, observations: np.ndarray) -> dict[str, np.ndarray]:
         """Positions of hand, object and goal in metres, `[T, 3]` each."""

@@ -47,34 +47,30 @@ class Augmentation:
     Args:
         space: states positions, goals and symmetries; what it does not state stays as it is.
         config: how often.
-        rng: of the draws.
     """
 
-    def __init__(self, space: Space, config: AugmentConfig, rng: np.random.Generator) -> None:
-        self._space, self._config, self._rng = space, config, rng
+    def __init__(self, space: Space, config: AugmentConfig) -> None:
+        self._space, self._config = space, config
         self._symmetries = find_symmetries(space)
 
-    def __call__(self, batch: Batch) -> Batch:
-        """The batch as it is learned from; the given one stays."""
-        batch = self._turn(batch)
-        seen = self._move(batch.knots.observations)
-        states = self._move(batch.states)
-        hidden = torch.from_numpy(self._draw(len(states), self._config.hidden_goals))
+    def __call__(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """The batch as it is learned from, by draws of `rng`; the given one stays."""
+        batch = self._turn(batch, rng)
+        seen = self._move(batch.knots.observations, rng)
+        states = self._move(batch.states, rng)
+        hidden = torch.from_numpy(rng.random(len(states)) < self._config.hidden_goals)
         for start in self._space.goals:
             seen[hidden, ..., start : start + 3] = 0
             states[hidden, ..., start : start + 3] = 0
         return batch._replace(knots=batch.knots._replace(observations=seen), states=states)
 
-    def _draw(self, count: int, share: float) -> np.ndarray:
-        return self._rng.random(count) < share
-
-    def _turn(self, batch: Batch) -> Batch:
+    def _turn(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Some tasks mirrored or turned, prompt, states and actions."""
         count, space = len(batch.states), self._space
         if len(self._symmetries) < 2:
             return batch
-        chosen = self._rng.integers(1, len(self._symmetries), count)
-        chosen[~self._draw(count, self._config.symmetric)] = 0
+        chosen = rng.integers(1, len(self._symmetries), count)
+        chosen[rng.random(count) >= self._config.symmetric] = 0
         knots, states, labels = batch.knots, batch.states.clone(), batch.labels.clone()
         parts = [part.clone() for part in knots[:3]]
         for number in np.unique(chosen[chosen > 0]):
@@ -87,11 +83,11 @@ class Augmentation:
         knots = knots._replace(observations=parts[0], actions=parts[1], mean_actions=parts[2])
         return batch._replace(knots=knots, states=states, labels=labels)
 
-    def _move(self, observations: Tensor) -> Tensor:
+    def _move(self, observations: Tensor, rng: np.random.Generator) -> Tensor:
         """Observations `[B, ..., O]`, those of some tasks moved alike along x and y."""
         count, config = len(observations), self._config
-        moves = self._rng.normal(0, config.move * self._space.unit, (count, 2))
-        moves *= self._draw(count, config.moved)[:, None]
+        moves = rng.normal(0, config.move * self._space.unit, (count, 2))
+        moves *= (rng.random(count) < config.moved)[:, None]
         shape = (count, *[1] * (observations.ndim - 2), 2)
         along = torch.from_numpy(moves).float().reshape(shape)
         return translate(observations, along, self._space.positions)

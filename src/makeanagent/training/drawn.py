@@ -191,7 +191,8 @@ def draw_lessons(
         folder: new, or begun with the same settings, but for the number of tasks.
         config: which tasks, from the first on.
         pool: makes shards side by side.
-        on_shard: called with the number of shards that are there and that are wanted.
+        on_shard: called with the number of shards that are there and that are wanted, before the
+            first one too.
         generator: for states that policies see; see `make_lessons`.
 
     Returns:
@@ -215,6 +216,8 @@ def draw_lessons(
     jobs = [
         pool.submit(_write_shard, config, number, generator, paths[number]) for number in absent
     ]
+    if absent:
+        on_shard(len(paths) - len(absent), len(paths))
     for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
         job.result()
         on_shard(done, len(paths))

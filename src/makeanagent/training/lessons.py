@@ -58,8 +58,16 @@ def _widen(columns: Tensor, width: int) -> Tensor:
 class LessonSource(Protocol):
     """Where lessons come from."""
 
-    def draw(self, count: int, num_demonstrations: int, num_states: int) -> Batch:
-        """Lessons of `count` tasks, with prompts of so many demonstrations and so many states."""
+    def draw(self, first: int, count: int, num_demonstrations: int, num_states: int) -> Batch:
+        """Lessons of `count` tasks, with prompts of so many demonstrations and so many states.
+
+        Args:
+            first: how many lessons were drawn before. The same arguments give the same lessons, so
+                that a training that goes on after a stop draws what it would have drawn.
+            count: B.
+            num_demonstrations: J.
+            num_states: S.
+        """
         ...
 
     def sample_states(self, count: int) -> np.ndarray:
@@ -105,26 +113,24 @@ class StoredLessons:
 
     Args:
         paths: of the shards; each holds as many tasks.
-        rng: of the draws.
+        seed: of the draws.
         num_tasks: how many of the tasks are used, the first ones; all by default.
     """
 
     def __init__(
-        self, paths: Sequence[Path], rng: np.random.Generator, num_tasks: int | None = None
+        self, paths: Sequence[Path], seed: tuple[int, ...], num_tasks: int | None = None
     ) -> None:
         self._shards = [LessonShard.load(path) for path in paths]
-        self._rng = rng
+        self._seed = seed
         self._per_shard = len(self._shards[0].states)
         total = self._per_shard * len(self._shards)
         self.num_tasks = min(num_tasks or total, total)
-        self._order = np.zeros(0, int)
+        self._round, self._order = -1, np.zeros(0, int)
 
-    def draw(self, count: int, num_demonstrations: int, num_states: int) -> Batch:
+    def draw(self, first: int, count: int, num_demonstrations: int, num_states: int) -> Batch:
         """Lessons of `count` tasks; each task comes once before any comes again."""
-        while len(self._order) < count:
-            self._order = np.concatenate([self._order, self._rng.permutation(self.num_tasks)])
-        drawn, self._order = self._order[:count], self._order[count:]
-        order = np.sort(drawn)
+        rng = np.random.default_rng((*self._seed, 1, first))
+        order = np.sort([self._find(number) for number in range(first, first + count)])
         # Rows of one shard are read together: one by one they take most of a step's time.
         shards = order // self._per_shard
         parts = [
@@ -133,20 +139,34 @@ class StoredLessons:
                 order[shards == shard] % self._per_shard,
                 num_demonstrations,
                 num_states,
+                rng,
             )
             for shard in np.unique(shards)
         ]
         return Batch.join(parts)
 
+    def _find(self, number: int) -> int:
+        """The task of the lesson of this number: each round goes through all in a new order."""
+        number_of_round, place = divmod(number, self.num_tasks)
+        if number_of_round != self._round:
+            rng = np.random.default_rng((*self._seed, 0, number_of_round))
+            self._round, self._order = number_of_round, rng.permutation(self.num_tasks)
+        return int(self._order[place])
+
     def _read(
-        self, shard: LessonShard, tasks: np.ndarray, num_demonstrations: int, num_states: int
+        self,
+        shard: LessonShard,
+        tasks: np.ndarray,
+        num_demonstrations: int,
+        num_states: int,
+        rng: np.random.Generator,
     ) -> Batch:
         """Prompts and states of some tasks of a shard, drawn at random."""
         rows = torch.from_numpy(tasks)[:, None]
         shown = (len(tasks), shard.success.shape[1])
-        picks = self._rng.random(shown).argsort(axis=1)[:, :num_demonstrations]
+        picks = rng.random(shown).argsort(axis=1)[:, :num_demonstrations]
         prompts = torch.from_numpy(np.resize(picks, (len(tasks), num_demonstrations)))
-        asked = self._rng.integers(shard.states.shape[1], size=(len(tasks), num_states))
+        asked = rng.integers(shard.states.shape[1], size=(len(tasks), num_states))
         states = torch.from_numpy(asked)
         return Batch(
             knots=Knots(*(getattr(shard, name)[rows, prompts] for name in Knots._fields)),

@@ -18,7 +18,7 @@ from makeanagent.training.diffusion import average_weights
 from makeanagent.training.lessons import Batch, LessonSource
 from makeanagent.trajectories.space import Space
 
-Augment = Callable[[Batch], Batch]
+Augment = Callable[[Batch, np.random.Generator], Batch]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def train_reading(
         space: of observations and actions.
         sources: lessons, the share of each batch that they make up, and what changes them.
         config: sizes and rates.
-        seed: of initialisation.
+        seed: of initialisation and of what changes lessons.
         device: where to train.
         state_path: file of the state from which a killed training goes on.
         checkpoint_seconds: time between two writes of it.
@@ -128,7 +128,7 @@ def train_reading(
         networks.reader.scale.fit(states)
         networks.basis.scale.fit(states)
     networks.to(device)
-    num_targets = max(source.draw(1, 1, 1).targets.shape[1] for source, _, _ in sources)
+    num_targets = max(source.draw(0, 1, 1, 1).targets.shape[1] for source, _, _ in sources)
     tell = nn.Linear(config.reader.condition_dim, max(1, num_targets)).to(device)
     averaged = average_weights(networks, config.ema_decay)
     learned = [*networks.parameters(), *tell.parameters()]
@@ -144,16 +144,23 @@ def train_reading(
         checkpoint_seconds,
     )
     total = config.gradient_steps
-    for step in range(state.restore(), total):
+    restored, taken = state.restore(), [0] * len(sources)
+    for step in range(total):
+        together = config.demonstrations[step % len(config.demonstrations)]
+        counts = [round(share * config.batch_size / together) for _, share, _ in sources]
+        begun, taken = taken, [sum(pair) for pair in zip(taken, counts, strict=True)]
+        if step < restored:
+            continue
         for group in optimizer.param_groups:
             group["lr"] = _rate(step, config)
-        together = config.demonstrations[step % len(config.demonstrations)]
         parts = []
-        for source, share, augment in sources:
-            count = round(share * config.batch_size / together)
+        # What a step learns from does not depend on the steps before it: a killed training goes on
+        # with the same lessons.
+        rng = np.random.default_rng((seed, step))
+        for (source, _, augment), first, count in zip(sources, begun, counts, strict=True):
             if count:
-                part = source.draw(count, together, config.num_states)
-                parts.append(part if augment is None else augment(part))
+                part = source.draw(first, count, together, config.num_states)
+                parts.append(part if augment is None else augment(part, rng))
         batch = Batch.join(parts).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             condition, latents = networks.predict(batch.knots)

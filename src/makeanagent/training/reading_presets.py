@@ -5,7 +5,7 @@ from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.reader import ReaderConfig
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.reading import ReadingTraining
-from makeanagent.training.reading_run import ReadingConfig
+from makeanagent.training.reading_config import ReadingConfig
 from makeanagent.training.shown import ShownConfig
 
 FAST_READING = ReadingConfig()
@@ -14,7 +14,12 @@ FAST_READING = ReadingConfig()
 SMOKE_READING = ReadingConfig(
     drawn=DrawnConfig(num_tasks=50, tasks_per_shard=25, num_visited_tasks=25, num_knots=8),
     shown=ShownConfig(
-        num_demonstrations=4, num_disturbed=2, num_visited=2, num_states=200, num_knots=8
+        num_demonstrations=4,
+        num_disturbed=2,
+        num_visited=2,
+        num_states=200,
+        num_revisited_states=50,
+        num_knots=8,
     ),
     first=ReadingTraining(
         reader=ReaderConfig(num_knots=8, width=16, num_layers=1),
@@ -24,7 +29,7 @@ SMOKE_READING = ReadingConfig(
         batch_size=8,
         num_states=8,
     ),
-    mixed_steps=20,
+    mixed_steps=(20, 20),
 )
 """Seconds; for tests and for a first look at one's own suite."""
 

@@ -3,11 +3,11 @@
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import numpy as np
 import torch
 
 from makeanagent.artifacts import (
@@ -22,55 +22,30 @@ from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.diffusion import DiffusionConfig
+from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training.augment import Augmentation, AugmentConfig
-from makeanagent.training.drawn import DrawnConfig, draw_lessons
+from makeanagent.training.drawn import draw_lessons
+from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
-from makeanagent.training.sampling_phase import SamplingTraining
+from makeanagent.training.reading_config import ReadingConfig
 from makeanagent.training.sampling_run import Sources, run_sampling_phase
-from makeanagent.training.shown import ShownConfig, show_lessons
-from makeanagent.training.start import Start
+from makeanagent.training.shown import revisit_lessons, show_lessons
+from makeanagent.training.start import Start, find_misfits
 
-
-@dataclass(frozen=True, kw_only=True)
-class ReadingConfig:
-    """A whole training: on drawn tasks, then on these and a suite's own together."""
-
-    drawn: DrawnConfig = field(default_factory=DrawnConfig)
-    "Drawn tasks; they serve suites whose space is theirs."
-    shown: ShownConfig = field(default_factory=ShownConfig)
-    "What is recorded of the suite's own tasks."
-    first: ReadingTraining = field(default_factory=ReadingTraining)
-    "Networks and rates of the first phase, on drawn tasks alone."
-    mixed_steps: int = 2_500
-    "Gradient steps of the second phase."
-    mixed_learning_rate: float = 6e-4
-    "Highest learning rate of the second phase."
-    drawn_share: float = 0.5
-    "Share of drawn tasks in the batches of the second phase."
-    drawn_augment: AugmentConfig = field(
-        default_factory=lambda: AugmentConfig(symmetric=0.0, hidden_goals=0.15)
-    )
-    "Of drawn tasks, which are as often mirrored as not by themselves."
-    shown_augment: AugmentConfig = field(default_factory=AugmentConfig)
-    "Of the suite's own tasks."
-    sampling: SamplingTraining | None = None
-    "Third phase, in which the denoiser learns to sample besides; without it, there is none."
-    seed: int = 0
-    "Seed of initialisation and batches."
-    checkpoint_seconds: float = 60.0
-    "Seconds between checkpoints, from which a killed run goes on."
+_SAMPLING = "sampling"
+"""Name of the phase in which samples are learned."""
 
 
 class ReadingRun:
     """A folder in which a generator that reads is trained.
 
-    It holds `run.json` (settings), `first.safetensors`, `second.safetensors` and, where samples are
-    learned, `third.safetensors` once a phase is done, `lessons/` unless these are elsewhere, and
-    `generator/` at the end.
+    It holds `run.json` (settings), `first.safetensors`, `mixed-<n>.safetensors` and
+    `sampling.safetensors` once a phase is done, `lessons/` unless these are elsewhere,
+    `revisited-<n>/` with lessons of its own, and `generator/` at the end.
 
     Args:
         folder: new, or one that was begun with the same settings.
@@ -106,6 +81,8 @@ class ReadingRun:
             observation_dim=self.space.observation_dim, action_dim=self.space.action_dim
         )
         self.reads_drawn = self.space == drawn.space("0")
+        if start is not None:
+            self._check_start(start)
         self._settings = as_json(
             {
                 "config": asdict(config),
@@ -114,6 +91,9 @@ class ReadingRun:
                 "start": None if start is None else start.to_dict(),
             }
         )
+        if config.sampling is None:
+            # As of before there was such a phase: such runs go on.
+            del self._settings["config"]["sampling"]
         path = folder / "run.json"
         if path.is_file():
             found = read_json(path)
@@ -138,49 +118,135 @@ class ReadingRun:
             pool: plays episodes.
             on_progress: called with step, number of steps, and a few words.
         """
-        config = self.config
+        if self._weights(self._last).is_file():
+            return
         drawn = self._draw(pool, on_progress) if self.reads_drawn else []
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
-            rng = np.random.default_rng((config.seed, 2))
-            alone = [self._drawn_source(drawn, 1.0, rng)]
-            self._learn_samples(networks, alone, device, on_progress)
-            return
-        first = self.assemble(networks)
+            alone = [self._drawn_source(drawn, 1.0, phase=1)]
+            return self._learn_samples(networks, alone, device, on_progress)
         if drawn:
-            seen = replace(config.drawn, num_tasks=config.drawn.num_visited_tasks)
-            visited = draw_lessons(
-                self.lessons / "visited",
-                seen,
+            drawn = self._visit_drawn(drawn, networks, pool, on_progress)
+        # Without a phase before, scales are read from these lessons.
+        begin = networks if drawn or self.start is not None else None
+        shown: list[Path] = []
+        for turn, steps in enumerate(self.config.mixed_steps):
+            shown = self._show(turn, shown, networks, pool, on_progress)
+            networks = self._mix(turn, steps, shown, drawn, begin, device, on_progress)
+            begin = networks
+        sources = self._join(len(self.config.mixed_steps), shown, drawn)
+        self._learn_samples(networks, sources, device, on_progress)
+
+    def _visit_drawn(
+        self,
+        drawn: Sequence[Path],
+        networks: Networks,
+        pool: Executor,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> list[Path]:
+        """The lessons of drawn tasks, some with states that policies of the first phase see."""
+        drawn_config = self.config.drawn
+        visited = draw_lessons(
+            self.lessons / "visited",
+            replace(drawn_config, num_tasks=drawn_config.num_visited_tasks),
+            pool,
+            lambda done, total: on_progress(done, total, "visiting drawn tasks"),
+            self.assemble(networks),
+        )
+        return [*visited, *drawn[len(visited) :]]
+
+    def _show(
+        self,
+        turn: int,
+        before: Sequence[Path],
+        networks: Networks,
+        pool: Executor,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> list[Path]:
+        """Lessons of the suite's tasks, with states that policies of the phase before see."""
+        shown, generator = self.config.shown, self.assemble(networks)
+        if turn == 0:
+            return show_lessons(
+                self.lessons / "shown",
+                self.suite,
+                self.tasks,
+                shown,
+                generator,
                 pool,
-                lambda done, total: on_progress(done, total, "visiting drawn tasks"),
-                first,
+                lambda done, total: on_progress(done, total, "recording the tasks"),
             )
-            drawn = [*visited, *drawn[len(visited) :]]
-        shown = show_lessons(
-            self.lessons / "shown",
+        return revisit_lessons(
+            self.folder / f"revisited-{turn}",
             self.suite,
             self.tasks,
-            config.shown,
-            first,
+            shown,
+            generator,
+            turn,
+            before,
             pool,
-            lambda done, total: on_progress(done, total, "recording the tasks"),
+            lambda done, total: on_progress(done, total, "visiting the tasks"),
         )
-        rng = np.random.default_rng((config.seed, 1))
+
+    def _mix(
+        self,
+        turn: int,
+        steps: int,
+        shown: Sequence[Path],
+        drawn: Sequence[Path],
+        begin: Networks | None,
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> Networks:
+        """Train on both kinds of tasks together."""
+        config = self.config
+        sources = self._join(turn, shown, drawn)
+        training = replace(
+            config.first, gradient_steps=steps, learning_rate=config.mixed_learning_rate
+        )
+        return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
+
+    def _join(self, turn: int, shown: Sequence[Path], drawn: Sequence[Path]) -> Sources:
+        """Lessons of both kinds of tasks."""
+        config = self.config
         share = config.drawn_share if drawn else 0.0
-        own = StoredLessons(shown, rng)
+        own = StoredLessons(shown, (config.seed, 2 * turn + 2))
         sources: list[tuple[LessonSource, float, Any]] = [
-            (own, 1 - share, Augmentation(self.space, config.shown_augment, rng))
+            (own, 1 - share, Augmentation(self.space, config.shown_augment))
         ]
         if drawn:
-            sources.append(self._drawn_source(drawn, share, rng))
-        second = replace(
-            config.first,
-            gradient_steps=config.mixed_steps,
-            learning_rate=config.mixed_learning_rate,
+            sources.append(self._drawn_source(drawn, share, phase=2 * turn + 1))
+        return sources
+
+    def _learn_samples(
+        self,
+        networks: Networks,
+        sources: Sources,
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> None:
+        """The phase in which the denoiser learns to sample, where the settings have one."""
+        if self.config.sampling is None:
+            return
+        trained = run_sampling_phase(
+            networks,
+            sources,
+            self.space,
+            self.config.first,
+            self.config.sampling,
+            seed=self.config.seed,
+            device=device,
+            folder=self.folder,
+            checkpoint_seconds=self.config.checkpoint_seconds,
+            on_progress=on_progress,
         )
-        networks = self._phase("second", sources, second, networks, device, on_progress)
-        self._learn_samples(networks, sources, device, on_progress)
+        self._write(_SAMPLING, trained)
+
+    @property
+    def _last(self) -> str:
+        """Name of the last phase."""
+        if self.config.sampling is not None:
+            return _SAMPLING
+        return f"mixed-{len(self.config.mixed_steps) - 1}" if self.tasks else "first"
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
         return draw_lessons(
@@ -191,10 +257,10 @@ class ReadingRun:
         )
 
     def _drawn_source(
-        self, paths: Sequence[Path], share: float, rng: np.random.Generator
+        self, paths: Sequence[Path], share: float, phase: int
     ) -> tuple[LessonSource, float, Augmentation]:
-        source = StoredLessons(paths, rng, self.config.drawn.num_tasks)
-        return source, share, Augmentation(self.space, self.config.drawn_augment, rng)
+        source = StoredLessons(paths, (self.config.seed, phase), self.config.drawn.num_tasks)
+        return source, share, Augmentation(self.space, self.config.drawn_augment)
 
     def _first(
         self, drawn: Sequence[Path], device: str, on_progress: Callable[[int, int, str], Any]
@@ -202,12 +268,33 @@ class ReadingRun:
         """The first phase's networks, or the start's."""
         if self.start is not None:
             return self._networks_of(self.start.generator)
-        rng = np.random.default_rng((self.config.seed, 0))
         if not drawn:
             torch.manual_seed(self.config.seed)
             return Networks(self.spec, self.space, self.config.first)
-        sources = [self._drawn_source(drawn, 1.0, rng)]
+        sources = [self._drawn_source(drawn, 1.0, phase=0)]
         return self._phase("first", sources, self.config.first, None, device, on_progress)
+
+    def _check_start(self, start: Start) -> None:
+        """Refuse a start that cannot take the place of the first phase.
+
+        Raises:
+            InputError: there is no phase after it, or its networks have other shapes.
+        """
+        if not self.tasks:
+            raise InputError(
+                f"{start.name}: stands for the phase on drawn tasks; name tasks to train it on"
+            )
+        own, found = Networks(self.spec, self.space, self.config.first), start.generator
+        pairs = (
+            (own.reader, found.embedding),
+            (own.basis, found.autoencoder),
+            (own.denoiser, found.denoiser),
+        )
+        for network, other in pairs:
+            if find_misfits(network, other) or find_misfits(other, network):
+                raise InputError(
+                    f"{start.name}: its networks are not of a reader of this preset for this suite"
+                )
 
     def _networks_of(self, generator: MakeAnAgent) -> Networks:
         networks = Networks(self.spec, self.space, self.config.first)
@@ -227,8 +314,7 @@ class ReadingRun:
     ) -> Networks:
         """One phase's networks, trained or read."""
         networks = Networks(self.spec, self.space, training)
-        path = self.folder / f"{name}.safetensors"
-        if not path.is_file():
+        if not (path := self._weights(name)).is_file():
             state = self.folder / f".{name}.state"
 
             def log(step: int, total: int, values: dict[str, torch.Tensor]) -> None:
@@ -248,40 +334,25 @@ class ReadingRun:
                 log=log,
                 start=start,
             )
-            tensors = {key: value.cpu().numpy() for key, value in trained.state_dict().items()}
-            write_tensors(path, tensors)
+            self._write(name, trained)
             state.unlink(missing_ok=True)
         found = {key: torch.from_numpy(value) for key, value in read_tensors(path).items()}
         networks.load_state_dict(found)
         return networks.eval()
 
-    def _learn_samples(
+    def _weights(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+    def _write(self, name: str, networks: Networks) -> None:
+        tensors = {key: value.cpu().numpy() for key, value in networks.state_dict().items()}
+        write_tensors(self._weights(name), tensors)
+
+    def assemble(
         self,
         networks: Networks,
-        sources: Sources,
-        device: str,
-        on_progress: Callable[[int, int, str], Any],
-    ) -> None:
-        """The third phase, where the settings have one."""
-        config, path = self.config.sampling, self.folder / "third.safetensors"
-        if config is None or path.is_file():
-            return
-        trained = run_sampling_phase(
-            networks,
-            sources,
-            self.space,
-            self.config.first,
-            config,
-            seed=self.config.seed,
-            device=device,
-            folder=self.folder,
-            checkpoint_seconds=self.config.checkpoint_seconds,
-            on_progress=on_progress,
-        )
-        tensors = {key: value.cpu().numpy() for key, value in trained.state_dict().items()}
-        write_tensors(path, tensors)
-
-    def assemble(self, networks: Networks, diffusion: DiffusionConfig | None = None) -> MakeAnAgent:
+        familiarity: Familiarity | None = None,
+        diffusion: DiffusionConfig | None = None,
+    ) -> MakeAnAgent:
         """The generator of these networks, by default in the one-step form."""
         first = self.config.first
         return MakeAnAgent(
@@ -291,6 +362,7 @@ class ReadingRun:
                 behavior=first.reader,
                 denoiser=first.denoiser,
                 diffusion=diffusion or DiffusionConfig(sample_steps=1),
+                familiarity=familiarity and familiarity.config,
                 suite=self.suite.name,
                 tasks=self.tasks,
                 space=self.space,
@@ -299,17 +371,33 @@ class ReadingRun:
             autoencoder=networks.basis,
             embedding=networks.reader,
             denoiser=networks.denoiser,
+            familiarity=familiarity,
         )
+
+    def _fit_familiarity(self) -> Familiarity:
+        """By the prompts of all lessons that were learned from."""
+        config = self.config
+        sources: list[tuple[Sequence[Path], AugmentConfig, int | None]] = []
+        if self.tasks:
+            paths = [
+                self.lessons / "shown" / f"{quote(task, safe='')}.safetensors"
+                for task in self.tasks
+            ]
+            sources.append((paths, config.shown_augment, None))
+        if self.reads_drawn:
+            drawn = sorted((self.lessons / "drawn").glob("*.safetensors"))
+            sources.append((drawn, config.drawn_augment, config.drawn.num_tasks))
+        num_knots = config.first.reader.num_knots
+        return fit_familiarity(self.space, sources, FamiliarityConfig(num_knots=num_knots))
 
     def save_generator(self) -> Path:
         """Write `generator/`, whole or not at all, and return its path."""
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            sampling = self.config.sampling
-            last = "third" if sampling else "second" if self.tasks else "first"
-            networks = self._phase(last, [], self.config.first, None, "cpu", lambda *_: None)
-            diffusion = None if sampling is None else sampling.diffusion
-            self.assemble(networks, diffusion).save_pretrained(draft)
+            networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
+            diffusion = self.config.sampling and self.config.sampling.diffusion
+            generator = self.assemble(networks, self._fit_familiarity(), diffusion)
+            generator.save_pretrained(draft)
             draft.rename(target)
         return target

@@ -45,7 +45,7 @@ def round_matrix(weight: Tensor, moment: Tensor) -> Tensor:
 def round_weights(
     generator: MakeAnAgent, prompts: Sequence[Trajectory], num_samples: int = 40, seed: int = 0
 ) -> None:
-    """Round the decoder, the denoiser's inner matrices, and the conditions that familiarity knows.
+    """Round the decoder and the denoiser's inner matrices.
 
     These are nearly all of a generator's size. The denoiser's first and last layer stay as they
     are, since rounding either moved actions by as much as all the rest; so does the embedding, on
@@ -89,5 +89,3 @@ def round_weights(
     for part, decoder in zip(latents.unbind(dim=1), autoencoder.decoders, strict=True):
         weight = decoder.get_parameter("weight")
         weight.copy_(round_matrix(weight, part.T @ part / len(part)))
-    if generator.familiarity is not None:
-        generator.familiarity.bank.copy_(generator.familiarity.bank.half())

@@ -24,7 +24,6 @@ from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import build_denoiser
-from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.training.autoencoder import train_autoencoder
 from makeanagent.training.behavior import train_behavior
 from makeanagent.training.data import TrainingData, load_training_data
@@ -217,7 +216,7 @@ class TrainingRun:
         return seconds_between(begin, end)
 
     def assemble_generator(self) -> MakeAnAgent:
-        """Put the trained stages together; what prompts they know is noted on saving."""
+        """Put the trained stages together."""
         config = self.config
         generator = MakeAnAgent(
             GeneratorConfig(
@@ -227,7 +226,6 @@ class TrainingRun:
                 behavior=config.behavior.model,
                 denoiser=config.diffusion.model,
                 diffusion=config.diffusion.diffusion,
-                familiarity=FamiliarityConfig(),
                 condition=config.diffusion.condition,
                 suite=self.zoo.suite,
                 tasks=self.tasks,
@@ -245,22 +243,12 @@ class TrainingRun:
         known = {name: self._settings[name] for name in ("config", "shards", "start")}
         return as_json(known | {"seed": self.config.seed})
 
-    def _fit_familiarity(self, generator: MakeAnAgent) -> None:
-        """By the experts' demonstrations: with rollouts as well it sees no more."""
-        prompts, kept = self.data.demonstrations, ~self.data.demonstrations_held_out
-        behavior, outcome = prompts.behavior[kept], prompts.outcome[kept]
-        condition = generator.embedding.condition(behavior, outcome, generator.config.condition)
-        assert generator.familiarity is not None
-        generator.familiarity.fit(behavior, outcome, prompts.task[kept], condition)
-
     def save_generator(self) -> Path:
         """Write `generator/`, whole or not at all, unless it is there, and return its path."""
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            generator = self.assemble_generator()
-            self._fit_familiarity(generator)
-            generator.save_pretrained(draft)
+            self.assemble_generator().save_pretrained(draft)
             draft.rename(target)
         return target
 

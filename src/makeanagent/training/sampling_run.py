@@ -52,12 +52,12 @@ def run_sampling_phase(
     networks = networks.to(device)
     lessons = freeze_lessons(
         networks,
-        _draw(sources, config, on_progress),
+        _draw(sources, config, np.random.default_rng((seed, 3)), on_progress),
         space,
         config.cut,
         np.random.default_rng((seed, 2)),
     )
-    states = {name: folder / f".{name}.state" for name in ("teacher", "third")}
+    states = {name: folder / f".{name}.state" for name in ("teacher", "sampling")}
 
     def tell(words: str) -> Callable[[int, int, dict[str, Tensor]], None]:
         def log(step: int, total: int, values: dict[str, Tensor]) -> None:
@@ -83,9 +83,9 @@ def run_sampling_phase(
         reading,
         config,
         seed=seed,
-        state_path=states["third"],
+        state_path=states["sampling"],
         checkpoint_seconds=checkpoint_seconds,
-        log=tell("third phase"),
+        log=tell("sampling phase"),
     )
     for path in states.values():
         path.unlink(missing_ok=True)
@@ -93,7 +93,10 @@ def run_sampling_phase(
 
 
 def _draw(
-    sources: Sources, config: SamplingTraining, on_progress: Callable[[int, int, str], Any]
+    sources: Sources,
+    config: SamplingTraining,
+    rng: np.random.Generator,
+    on_progress: Callable[[int, int, str], Any],
 ) -> Iterator[Batch]:
     """Lessons of one demonstration each, as they are to be read."""
     done = 0
@@ -101,7 +104,7 @@ def _draw(
         total = round(share * config.num_prompts)
         for first in range(0, total, _DRAWN_AT_ONCE):
             count = min(_DRAWN_AT_ONCE, total - first)
-            batch = source.draw(count, 1, config.num_states)
-            yield batch if augment is None else augment(batch)
+            batch = source.draw(first, count, 1, config.num_states)
+            yield batch if augment is None else augment(batch, rng)
             done += count
             on_progress(min(done, config.num_prompts), config.num_prompts, "reading prompts")

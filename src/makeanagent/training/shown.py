@@ -1,11 +1,11 @@
 """Lessons of a suite's own tasks, shown by its experts and labelled by its teachers."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
+from makeanagent.models.reader import Knots
 from makeanagent.parallel import one_thread
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import Act, Environment, Suite, layouts
@@ -46,6 +47,8 @@ class ShownConfig:
     "Steps that an episode goes on after its success."
     num_states: int = 6_000
     "States of each task that are kept."
+    num_revisited_states: int = 3_000
+    "States that each later turn of visits adds."
     num_knots: int = 32
     "K of the excerpts, as the reader has it."
     first_layout: int = 0
@@ -113,10 +116,11 @@ def record_shown(
 
 
 def visit(
-    environment: Environment, policies: Sequence[Act], config: ShownConfig
+    environment: Environment, policies: Sequence[Act], config: ShownConfig, turn: int = 0
 ) -> list[np.ndarray]:
-    """States `[T, O]` that policies see, each on a layout of its own."""
+    """States `[T, O]` that policies see, each on a layout of its own; others with each turn."""
     first = config.first_layout + config.num_demonstrations + config.num_disturbed
+    first += turn * config.num_visited
     found = []
     for number, policy in enumerate(policies):
         states, end = [], config.visited_horizon
@@ -144,8 +148,7 @@ def label_lessons(
     states = np.concatenate([*(item.observations[:-1] for item in shown), *others])
     rng = np.random.default_rng(config.seed)
     kept = rng.choice(len(states), config.num_states, replace=len(states) < config.num_states)
-    states = states[np.sort(kept)].astype(np.float32)
-    labels = np.stack([teacher(state) for state in states]).astype(np.float32)
+    asked, labels = _label(teacher, states[np.sort(kept)])
     excerpts = excerpt_trajectories(shown, config.num_knots)
     # As many of every task: those of tasks whose expert fails at times are shown again.
     again = np.arange(config.num_demonstrations) % len(excerpts)
@@ -154,11 +157,25 @@ def label_lessons(
     nothing = torch.zeros(1, 0)
     return LessonShard(
         **tensors,
-        states=torch.from_numpy(states[None]),
-        labels=torch.from_numpy(labels[None]),
+        states=asked,
+        labels=labels,
         targets=nothing,
         masks=nothing,
     )
+
+
+def _label(teacher: Act, states: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """States `[1, S, O]` as a task's lessons have them, and labels `[1, S, A]`."""
+    states = states.astype(np.float32)
+    labels = np.stack([teacher(state) for state in states]).astype(np.float32)
+    return torch.from_numpy(states[None]), torch.from_numpy(labels[None])
+
+
+class Ends(NamedTuple):
+    """Where a task's lessons are read, and where new ones are written."""
+
+    source: Path
+    target: Path
 
 
 @one_thread()
@@ -167,7 +184,7 @@ def _write_lessons(
 ) -> None:
     """One task's lessons: recorded, visited and labelled."""
     shown, others = record_shown(suite, task, config)
-    if generator is not None:
+    if generator is not None and config.num_visited:
         policies = generator.generate(shown, config.num_visited)
         with closing(suite.make(task)) as environment:
             others += visit(environment, list(policies), config)
@@ -192,13 +209,90 @@ def show_lessons(
         config: what is recorded.
         generator: whose policies show where policies go astray, made by drawn tasks alone.
         pool: plays tasks side by side.
-        on_task: called with the number of tasks that are there and that are wanted.
+        on_task: called with the number of tasks that are there and that are wanted, before the
+            first one too.
 
     Returns:
         One file for each task.
 
     Raises:
         InputError: the folder was begun with other settings, or an expert never succeeds.
+    """
+    _check_header(folder, suite, config)
+    return _fill(
+        folder,
+        tasks,
+        lambda task, path: pool.submit(_write_lessons, suite, task, config, generator, path),
+        on_task,
+    )
+
+
+@one_thread()
+def _revisit(
+    suite: Suite, task: str, config: ShownConfig, generator: MakeAnAgent, turn: int, paths: Ends
+) -> None:
+    """One task's lessons with states added that the generator's policies see."""
+    before = LessonShard.load(paths.source)
+    knots = Knots(*(getattr(before, name)[0][:, None] for name in Knots._fields))
+    conditions = generator.embedding(knots)[torch.arange(config.num_visited) % len(knots.success)]
+    policies = list(generator.generate_from(conditions))
+    with closing(suite.make(task)) as environment:
+        visited = np.concatenate(visit(environment, policies, config, turn))
+    rng = np.random.default_rng((config.seed, turn))
+    count = config.num_revisited_states
+    kept = rng.choice(len(visited), count, replace=len(visited) < count)
+    states, labels = _label(suite.teacher(task), visited[np.sort(kept)])
+    replace(
+        before,
+        states=torch.cat([before.states, states], dim=1),
+        labels=torch.cat([before.labels, labels], dim=1),
+    ).save(paths.target)
+
+
+def revisit_lessons(
+    folder: Path,
+    suite: Suite,
+    tasks: Sequence[str],
+    config: ShownConfig,
+    generator: MakeAnAgent,
+    turn: int,
+    sources: Sequence[Path],
+    pool: Executor,
+    on_task: Callable[[int, int], Any],
+) -> list[Path]:
+    """Add states that policies see to the lessons of tasks (DAgger, Ross et al. 2011).
+
+    Args:
+        folder: for the new lessons.
+        suite: has the teachers.
+        tasks: full names.
+        config: how many states.
+        generator: of the phase before.
+        turn: of visits, from 1 on: each has layouts of its own.
+        sources: the lessons so far, by task.
+        pool: plays tasks side by side.
+        on_task: as in `show_lessons`.
+
+    Returns:
+        One file for each task.
+    """
+    _check_header(folder, suite, config)
+    by_task = dict(zip(tasks, sources, strict=True))
+    return _fill(
+        folder,
+        tasks,
+        lambda task, path: pool.submit(
+            _revisit, suite, task, config, generator, turn, Ends(by_task[task], path)
+        ),
+        on_task,
+    )
+
+
+def _check_header(folder: Path, suite: Suite, config: ShownConfig) -> None:
+    """Note the settings of lessons in their folder.
+
+    Raises:
+        InputError: it was begun with others.
     """
     settings = {"config": as_json(asdict(config)), "suite": suite.name}
     header = folder / "lessons.json"
@@ -210,12 +304,22 @@ def show_lessons(
             )
     else:
         write_json(header, settings | {"provenance": describe_provenance()})
+
+
+def _fill(
+    folder: Path,
+    tasks: Sequence[str],
+    begin: Callable[[str, Path], Future[None]],
+    on_task: Callable[[int, int], Any],
+) -> list[Path]:
+    """The tasks' files, of which jobs make those that are missing."""
     paths = [folder / f"{quote(task, safe='')}.safetensors" for task in tasks]
-    absent = [(task, path) for task, path in zip(tasks, paths, strict=True) if not path.is_file()]
     jobs = [
-        pool.submit(_write_lessons, suite, task, config, generator, path) for task, path in absent
+        begin(task, path) for task, path in zip(tasks, paths, strict=True) if not path.is_file()
     ]
-    for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
+    if jobs:
+        on_task(len(paths) - len(jobs), len(paths))
+    for done, job in enumerate(as_completed(jobs), len(paths) - len(jobs) + 1):
         job.result()
         on_task(done, len(paths))
     return paths

@@ -15,7 +15,7 @@ from makeanagent.models.behavior import BehaviorEmbedding
 class Start:
     """A generator whose weights a training begins with, as far as they fit.
 
-    Familiarity is not taken over: it belongs to the training prompts of its own generator.
+    Familiarity is not taken over: it belongs to the training of its own generator.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """What the numbers of a task's observations and actions are."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ class Space:
     """Where in an observation positions begin: x, y and z each, all in one frame. Moving all of
     them alike along x and y leaves the right action as it is; none, where it would not. A position
     of zeros is of an object that is not there."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """What each of `positions` is of, such as `hand`, for people to read; none, where it has no
+    name. Names make no other space."""
     unit: float = 1.0
     "One metre in the numbers of a position: lengths that are given in metres are multiplied by it."
     past: tuple[int, ...] = ()
@@ -66,7 +69,7 @@ class Space:
                 object.__setattr__(self, name, tuple(map(float, values)))
             except (TypeError, ValueError):
                 raise InputError(f"space: {name} {values!r}: must be numbers") from None
-        for name in ("positions", "past", "goals", "symmetries"):
+        for name in ("positions", "names", "past", "goals", "symmetries"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         low, high = self.action_low, self.action_high
         if low or high:
@@ -84,6 +87,11 @@ class Space:
                     f"space: positions: {start} must be 0 to {self.observation_dim - 3}, as"
                     f" observations hold {self.observation_dim} numbers and a position three"
                 )
+        if self.names and not len({*self.names}) == len(self.names) == len(self.positions):
+            raise InputError(
+                f"space: names {self.names}: must be {len(self.positions)} different ones, one for"
+                " each position"
+            )
         if not 0 < self.unit < np.inf:
             raise InputError(f"space: unit {self.unit}: must be a number above 0")
         for name in ("past", "goals"):
@@ -116,6 +124,12 @@ class Space:
                 f"space: symmetries, but action bounds {self.action_low} and {self.action_high}:"
                 " displacements along x and y must reach as far to either side"
             )
+
+    def name_position(self, start: int) -> str:
+        """What the position that begins at `start` is of."""
+        if self.names:
+            return self.names[self.positions.index(start)]
+        return f"position at {start}:{start + 3}"
 
     @property
     def scale(self) -> np.ndarray:

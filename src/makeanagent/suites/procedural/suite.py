@@ -24,6 +24,15 @@ _SPACE = Space(
     action_dim=ACTION_DIM,
     # Hand and two objects, the same a step before, and the goal; walls are not observed.
     positions=(0, 4, 11, 18, 22, 29, 36),
+    names=(
+        "hand",
+        "object",
+        "second object",
+        "hand a step before",
+        "object a step before",
+        "second object a step before",
+        "goal",
+    ),
     past=(18, 22, 29),
     goals=(36,),
     displacement=0,

@@ -1,0 +1,238 @@
+"""A reader's training run: its parts one after the other, what is made anew, what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests import tiny_generator
+from tests.tiny_reader import RUN, SPACE, PointSuite, make_demonstration
+from tests.tiny_sac import SUITE as EASY
+
+from makeanagent.artifacts import read_json
+from makeanagent.errors import InputError
+from makeanagent.generator import MakeAnAgent
+from makeanagent.models.diffusion import DiffusionConfig
+from makeanagent.parallel import open_pool
+from makeanagent.suites import find_suite
+from makeanagent.suites.procedural import ProceduralSuite
+from makeanagent.training import reading_run
+from makeanagent.training.reading_presets import READING_PRESETS
+from makeanagent.training.reading_run import ReadingRun
+from makeanagent.training.sampling_phase import SamplingTraining
+from makeanagent.training.start import load_start
+from makeanagent.trajectories import Trajectory
+
+DRAWN = ProceduralSuite()
+TASKS = ("3", "5")
+
+
+def train(run):
+    """Train what is missing, and return the texts that were reported."""
+    texts = []
+    with open_pool(1) as pool:
+        run.train("cpu", pool, lambda step, total, text: texts.append(text.partition(":")[0]))
+    run.save_generator()
+    return list(dict.fromkeys(texts))
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """A folder that several runs share."""
+    return tmp_path_factory.mktemp("lessons")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, lessons):
+    run = ReadingRun(tmp_path_factory.mktemp("run") / "run", DRAWN, TASKS, RUN, lessons=lessons)
+    run.texts = train(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, lessons):
+    """Of drawn tasks alone."""
+    run = ReadingRun(tmp_path_factory.mktemp("alone") / "run", DRAWN, (), RUN, lessons=lessons)
+    run.texts = train(run)
+    return run
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def weights(path):
+    return MakeAnAgent.from_pretrained(path).state_dict()
+
+
+def differ(first, second):
+    return {name for name in first if not torch.equal(first[name], second[name])}
+
+
+def make_prompt():
+    rng = np.random.default_rng(0)
+    return Trajectory(
+        observations=rng.normal(size=(31, 39)).astype(np.float32),
+        actions=rng.uniform(-1, 1, (30, 4)).astype(np.float32),
+        success=np.arange(30) > 20,
+    )
+
+
+def test_a_run_draws_tasks_learns_records_and_learns_again(run):
+    assert run.texts[0] == "drawing tasks"
+    order = [run.texts.index(text) for text in ("first phase", "recording the tasks")]
+    assert order == sorted(order)
+    assert run.texts[-1] == "second phase"
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"run.json", "first.safetensors", "second.safetensors", "generator"}
+    settings = read_json(run.folder / "run.json")
+    assert settings["tasks"] == list(TASKS)
+    assert settings["suite"] == "procedural"
+    assert settings["start"] is None
+
+
+def test_the_generator_is_that_of_the_last_phase(run):
+    generator = MakeAnAgent.from_pretrained(run.folder / "generator")
+    config = generator.config
+    assert (config.suite, config.tasks) == ("procedural", TASKS)
+    assert config.space == DRAWN.space("3")
+    assert config.training["config"]["mixed_steps"] == RUN.mixed_steps
+    policies = generator.generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
+    # As of the networks themselves, before they were saved.
+    networks = run._phase("second", [], RUN.first, None, "cpu", lambda *_: None)
+    again = run.assemble(networks).generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
+    assert torch.equal(policies.parameters, again.parameters)
+    first = run._phase("first", [], RUN.first, None, "cpu", lambda *_: None)
+    assert not torch.equal(
+        run.assemble(first).generate(make_prompt()).parameters, policies.parameters[:1]
+    )
+
+
+def test_run_again_it_does_nothing(run):
+    before = times(run.folder)
+    again = ReadingRun(run.folder, DRAWN, TASKS, RUN, lessons=run.lessons)
+    assert train(again) == []
+    assert times(run.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"config": replace(RUN, seed=1)}, "config"),
+        ({"tasks": TASKS[:1]}, "tasks"),
+    ],
+)
+def test_other_settings_are_refused(run, changes, name):
+    settings = {"suite": DRAWN, "tasks": TASKS, "config": RUN} | changes
+    with pytest.raises(InputError, match=f"begun with another {name}"):
+        ReadingRun(run.folder, **settings)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(InputError, match="not empty and no training run"):
+        ReadingRun(tmp_path, DRAWN, TASKS, RUN)
+
+
+def test_drawn_tasks_alone_are_the_first_phase_alone(alone, run):
+    assert alone.texts[-1] == "first phase"
+    assert not (alone.folder / "second.safetensors").exists()
+    first, found = ((each.folder / "first.safetensors").read_bytes() for each in (run, alone))
+    assert first == found
+    assert MakeAnAgent.from_pretrained(alone.folder / "generator").config.tasks == ()
+    assert differ(weights(alone.folder / "generator"), weights(run.folder / "generator"))
+
+
+def test_a_start_takes_the_place_of_the_first_phase(alone, run, tmp_path):
+    start = load_start(alone.folder / "generator")
+    begun = ReadingRun(tmp_path / "run", DRAWN, TASKS, RUN, lessons=alone.lessons, start=start)
+    assert "first phase" not in train(begun)
+    assert not (begun.folder / "first.safetensors").exists()
+    # It is the very first phase of the other run.
+    assert not differ(weights(begun.folder / "generator"), weights(run.folder / "generator"))
+    assert read_json(begun.folder / "run.json")["start"] == start.to_dict()
+    with pytest.raises(InputError, match="begun with another start"):
+        ReadingRun(begun.folder, DRAWN, TASKS, RUN)
+
+
+def test_a_start_that_cannot_take_its_place_is_refused(alone, tmp_path):
+    start = load_start(alone.folder / "generator")
+    with pytest.raises(InputError, match="stands for the phase on drawn tasks; name tasks"):
+        ReadingRun(tmp_path / "a", DRAWN, (), RUN, start=start)
+    wider = replace(RUN.first, reader=replace(RUN.first.reader, width=16))
+    deeper = replace(RUN.first, reader=replace(RUN.first.reader, num_layers=0))
+    for first in (wider, deeper):
+        with pytest.raises(InputError, match="not of a reader of this preset for this suite"):
+            ReadingRun(tmp_path / "b", DRAWN, TASKS, replace(RUN, first=first), start=start)
+    paper = load_start(tiny_generator.save(tmp_path / "paper"))
+    with pytest.raises(InputError, match="not of a reader of this preset for this suite"):
+        ReadingRun(tmp_path / "c", DRAWN, TASKS, RUN, start=paper)
+    assert not any((tmp_path / name).exists() for name in "abc")
+
+
+@pytest.mark.parametrize("name", ["points", "easy"])
+def test_a_suite_of_another_space_is_learned_by_itself(name, tmp_path, monkeypatch):
+    """It begins with scales of its own lessons, as no drawn task has its space."""
+    used = []
+    original = reading_run.train_reading
+
+    def watched(spec, space, sources, *arguments, **options):
+        used.append([share for _, share, _ in sources])
+        return original(spec, space, sources, *arguments, **options)
+
+    monkeypatch.setattr(reading_run, "train_reading", watched)
+    suite = PointSuite() if name == "points" else find_suite(EASY)
+    tasks = ("goal", "object") if name == "points" else ("drift-v1",)
+    run = ReadingRun(tmp_path / "run", suite, tasks, RUN)
+    assert train(run) == ["recording the tasks", "second phase"]
+    assert used == [[1.0]]
+    generator = MakeAnAgent.from_pretrained(run.folder / "generator")
+    for part in (generator.embedding, generator.autoencoder):
+        assert (part.scale.std != 1).all()
+    if name == "points":
+        assert generator.config.space == SPACE
+        assert generator.generate(make_demonstration(), 2).parameters.isfinite().all()
+
+
+def test_tasks_of_different_spaces_are_not_learned_together(tmp_path):
+    class Two(PointSuite):
+        def space(self, task):
+            return replace(SPACE, unit=2.0) if task == "object" else SPACE
+
+    with pytest.raises(InputError, match="points: tasks of different spaces"):
+        ReadingRun(tmp_path / "run", Two(), ("goal", "object"), RUN)
+
+
+@pytest.mark.parametrize("preset", READING_PRESETS.values(), ids=READING_PRESETS)
+def test_presets_read_as_many_knots_as_their_lessons_have(preset):
+    assert preset.drawn.num_knots == preset.shown.num_knots == preset.first.reader.num_knots
+    assert len(preset.first.basis.ranks) == 2
+
+
+def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
+    sampling = SamplingTraining(
+        diffusion=DiffusionConfig(sample_steps=3, timestep_spacing="trailing"),
+        num_prompts=12,
+        num_states=8,
+        teacher_steps=2,
+        gradient_steps=3,
+        batch_size=8,
+    )
+    config = replace(RUN, sampling=sampling)
+    run = ReadingRun(tmp_path / "run", DRAWN, (), config, lessons=lessons)
+    texts = train(run)
+    assert texts[-3:] == ["reading prompts", "teacher", "sampling phase"]
+    assert not list(run.folder.glob(".*.state"))
+    before = weights(alone.folder / "generator")
+    after = weights(run.folder / "generator")
+    changed = differ(before, after)
+    assert {name.partition(".")[0] for name in changed} == {"denoiser"}
+    assert "denoiser.scale" in changed
+    generator = MakeAnAgent.from_pretrained(run.folder / "generator")
+    assert generator.config.diffusion == sampling.diffusion
+    first, second = generator.generate(make_prompt(), 2).parameters
+    assert not torch.equal(first, second)
+    # Runs of before there was such a phase go on; with one, they are others.
+    assert "sampling" not in read_json(alone.folder / "run.json")["config"]
+    with pytest.raises(InputError, match="another config"):
+        ReadingRun(alone.folder, DRAWN, (), config, lessons=lessons)
