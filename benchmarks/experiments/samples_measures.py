@@ -205,7 +205,7 @@ class Sampler:
     def match_noise(self, conditions: Tensor, count: int, states: np.ndarray, goal: float) -> float:
         """Noise on conditions that makes actions differ by `goal` on the mean, by bisection."""
         low, high = 0.0, _MOST_NOISE
-        for _ in range(8):
+        for _ in range(12):
             middle = (low + high) / 2
             found = self.spread(self.jitter(conditions, count, middle), states).mean()
             low, high = (middle, high) if found < goal else (low, middle)

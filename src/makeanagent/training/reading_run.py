@@ -36,9 +36,6 @@ from makeanagent.training.sampling_run import Sources, run_sampling_phase
 from makeanagent.training.shown import revisit_lessons, show_lessons
 from makeanagent.training.start import Start, find_misfits
 
-_SAMPLING = "sampling"
-"""Name of the phase in which samples are learned."""
-
 
 class ReadingRun:
     """A folder in which a generator that reads is trained.
@@ -230,7 +227,6 @@ class ReadingRun:
         trained = run_sampling_phase(
             networks,
             sources,
-            self.space,
             self.config.first,
             self.config.sampling,
             seed=self.config.seed,
@@ -239,13 +235,13 @@ class ReadingRun:
             checkpoint_seconds=self.config.checkpoint_seconds,
             on_progress=on_progress,
         )
-        self._write(_SAMPLING, trained)
+        self._write("sampling", trained)
 
     @property
     def _last(self) -> str:
         """Name of the last phase."""
         if self.config.sampling is not None:
-            return _SAMPLING
+            return "sampling"
         return f"mixed-{len(self.config.mixed_steps) - 1}" if self.tasks else "first"
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:

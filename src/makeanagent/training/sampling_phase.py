@@ -156,7 +156,6 @@ def cut_prompts(knots: Knots, rng: np.random.Generator) -> Knots:
 def freeze_lessons(
     networks: Networks,
     batches: Iterable[Batch],
-    space: Space,
     cut: float,
     rng: np.random.Generator,
     latents: Tensor | None = None,
@@ -166,7 +165,6 @@ def freeze_lessons(
     Args:
         networks: whose reader reads.
         batches: lessons, changed as they are to be.
-        space: of their observations.
         cut: share of the prompts that are cut off.
         rng: of the cuts.
         latents: known ones in the place of the one-step form's, `[M, 1, Z]` for M prompts of all
@@ -186,7 +184,7 @@ def freeze_lessons(
             conditions=conditions.half(),
             states=batch.states,
             labels=batch.labels,
-            programs=describe_programs(batch, space),
+            programs=describe_programs(batch, networks.reader.space),
             taught=batch.masks.any(dim=1),
             latents=found,
         )

@@ -15,7 +15,6 @@ from makeanagent.training.sampling_phase import (
     teach,
     train_sampling,
 )
-from makeanagent.trajectories.space import Space
 
 Sources = Sequence[tuple[LessonSource, float, Augment | None]]
 """Lessons, the share of the prompts that they make up, and what changes them."""
@@ -25,7 +24,6 @@ _DRAWN_AT_ONCE = 1_024
 def run_sampling_phase(
     networks: Networks,
     sources: Sources,
-    space: Space,
     reading: ReadingTraining,
     config: SamplingTraining,
     *,
@@ -40,7 +38,6 @@ def run_sampling_phase(
     Args:
         networks: trained in the one-step form.
         sources: of the prompts.
-        space: of their observations.
         reading: what the networks were trained with.
         config: sizes and rates.
         seed: of cuts, initialisation, batches and noise.
@@ -53,7 +50,6 @@ def run_sampling_phase(
     lessons = freeze_lessons(
         networks,
         _draw(sources, config, np.random.default_rng((seed, 3)), on_progress),
-        space,
         config.cut,
         np.random.default_rng((seed, 2)),
     )
