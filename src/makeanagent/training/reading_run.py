@@ -392,7 +392,8 @@ class ReadingRun:
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
             networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
-            diffusion = self.config.sampling and self.config.sampling.diffusion
+            sampling = self.config.sampling
+            diffusion = sampling.diffusion if sampling else None
             generator = self.assemble(networks, self._fit_familiarity(), diffusion)
             generator.save_pretrained(draft)
             draft.rename(target)
