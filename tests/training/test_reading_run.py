@@ -226,7 +226,7 @@ def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
     before = weights(alone.folder / "generator")
     after = weights(run.folder / "generator")
     changed = differ(before, after)
-    assert {name.partition(".")[0] for name in changed} == {"denoiser"}
+    assert not [name for name in changed if name.startswith(("embedding", "autoencoder"))]
     assert "denoiser.scale" in changed
     generator = MakeAnAgent.from_pretrained(run.folder / "generator")
     assert generator.config.diffusion == sampling.diffusion
