@@ -46,6 +46,7 @@ EXPERIMENTS = (
     Experiment("folds", "all fifty tasks left out once: goal shown and hidden, controls beside"),
     Experiment("novelty", "distances to training policies, copying, success against novelty"),
     Experiment("representation", "what autoencoder and embedding keep of held-out runs"),
+    Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),
     Experiment("zoo", "how many of a zoo's policies are qualified"),
     Experiment("speed", "generation, batches, rollouts, start-up"),
     Experiment("picture", "a demonstration, and policies made from it", "docs/images/demo.png"),

@@ -88,6 +88,8 @@ class MakeAnAgent(nn.Module):
         num_policies: int | None = None,
         seed: int = 0,
         guidance: GuidanceConfig | None = None,
+        *,
+        sample_steps: int | None = None,
     ) -> PolicyBatch:
         """Generate policies from demonstrations.
 
@@ -95,39 +97,56 @@ class MakeAnAgent(nn.Module):
             prompts: one demonstration or several; policy i is prompted by number i modulo their
                 count. Demonstrations of one behaviour that are to prompt each policy together go
                 into a sequence of their own.
-            num_policies: policies in all; by default one for each prompt.
+            num_policies: policies in all; by default one for each prompt. Those of one prompt are
+                samples that differ, but for the one-step form's, which are alike.
             seed: of the diffusion's initial noise; the same seed gives the same policies.
             guidance: pull policies towards their demonstration's own actions; without it, the
                 embedding is all that a policy knows of its demonstration.
+            sample_steps: denoising steps of DDIM; by default the config's. With 1, a generator
+                that reads takes its one-step form.
 
         Raises:
             InputError: a demonstration has another width than the generator's environments, or is
-                too short.
+                too short; or there would be no denoising step, or more than there are times.
         """
+        steps = self._check_steps(sample_steps)
         groups, rows = group_prompts(prompts, num_policies)
         condition = self.embed_groups(groups)[rows]
-        latents = self._sample(condition, seed)
+        latents = self._sample(condition, seed, steps)
         if guidance is not None:
-            latents = self._guide(groups, rows, condition, seed, guidance)
+            latents = self._guide(groups, rows, condition, seed, steps, guidance)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     @torch.no_grad()
     def generate_from(self, condition: torch.Tensor, seed: int = 0) -> PolicyBatch:
         """A policy for each condition `[N, C]`, by that alone."""
-        return PolicyBatch(self.autoencoder.decode(self._sample(condition, seed)), self.config.spec)
+        latents = self._sample(condition, seed, self.config.diffusion.sample_steps)
+        return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
-    def _sample(self, condition: torch.Tensor, seed: int) -> torch.Tensor:
+    def _check_steps(self, sample_steps: int | None) -> int:
+        diffusion = self.config.diffusion
+        steps = diffusion.sample_steps if sample_steps is None else sample_steps
+        if not 1 <= steps <= diffusion.train_steps:
+            raise InputError(
+                f"generate: {steps} denoising steps; this generator takes 1 to"
+                f" {diffusion.train_steps}"
+            )
+        return steps
+
+    def _sample(self, condition: torch.Tensor, seed: int, sample_steps: int) -> torch.Tensor:
         """Latents `[N, G, D]` for conditions `[N, C]`."""
-        if self.config.diffusion.sample_steps == 1 and isinstance(self.denoiser, TrunkDenoiser):
-            return self.denoiser.predict(condition)
-        return sample_latents(
+        trunk = self.denoiser if isinstance(self.denoiser, TrunkDenoiser) else None
+        if sample_steps == 1 and trunk is not None:
+            return trunk.predict(condition)
+        latents = sample_latents(
             self.denoiser,
             self._scheduler,
             condition,
             self.autoencoder.latent_shape,
-            self.config.diffusion.sample_steps,
+            sample_steps,
             torch.Generator().manual_seed(seed),
         )
+        return latents if trunk is None else latents * trunk.scale
 
     def _guide(
         self,
@@ -135,6 +154,7 @@ class MakeAnAgent(nn.Module):
         rows: torch.Tensor,
         condition: torch.Tensor,
         seed: int,
+        sample_steps: int,
         guidance: GuidanceConfig,
     ) -> torch.Tensor:
         """Guided latents `[N, G, D]`.
@@ -144,13 +164,14 @@ class MakeAnAgent(nn.Module):
             rows: int `[N]`: the group of each policy.
             condition: `[N, C]`.
             seed: of the noise.
+            sample_steps: denoising steps.
             guidance: how far, and how.
         """
         repeated = condition.repeat(guidance.num_starts, 1)
         source = torch.Generator().manual_seed(seed + _NOISE_SEED)
         noise = torch.randn(repeated.shape, generator=source).to(repeated)
         noise[: len(groups)] = 0
-        drawn = self._sample(repeated + guidance.condition_noise * noise, seed)
+        drawn = self._sample(repeated + guidance.condition_noise * noise, seed, sample_steps)
         starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
         steps = gather_steps(
             groups,

@@ -227,3 +227,40 @@ def test_gate_and_modulation_change_nothing_at_first():
     for name in ("gate.weight", "modulation.weight"):
         denoiser.get_parameter(name).data.normal_()
         assert not torch.allclose(denoiser(*inputs), expected), name
+
+
+TRUNK = DenoiserConfig(kind="trunk", widths=(16, 16), time_dim=8)
+
+
+def test_a_trunk_begins_blind_to_noise_and_time_and_samples_in_units_of_its_scale():
+    torch.manual_seed(0)
+    denoiser = build_denoiser((1, 8), 5, TRUNK)
+    latents, condition = torch.randn(3, 1, 8), torch.randn(3, 5)
+    at_once = denoiser.predict(condition)
+    assert torch.equal(denoiser(latents, torch.tensor([0, 50, 99]), condition), at_once)
+    denoiser.scale.copy_(torch.arange(1.0, 9.0)[None])
+    predicted = denoiser(latents, torch.tensor([0, 50, 99]), condition)
+    assert torch.equal(denoiser.predict(condition), at_once)
+    torch.testing.assert_close(predicted * torch.arange(1.0, 9.0), at_once)
+
+
+def test_trunks_of_before_there_was_a_scale_are_read():
+    denoiser = build_denoiser((1, 8), 5, TRUNK)
+    weights = denoiser.state_dict()
+    del weights["scale"]
+    other = build_denoiser((1, 8), 5, TRUNK)
+    other.scale.fill_(3)
+    other.load_state_dict(weights)
+    assert torch.equal(other.scale, torch.ones(1, 8))
+    assert torch.equal(other.predict(torch.ones(1, 5)), denoiser.predict(torch.ones(1, 5)))
+
+
+def test_trailing_times_begin_at_the_last():
+    leading, trailing = (
+        make_scheduler(DiffusionConfig(timestep_spacing=spacing))
+        for spacing in ("leading", "trailing")
+    )
+    for scheduler in (leading, trailing):
+        scheduler.set_timesteps(10)
+    assert leading.timesteps.tolist() == [90, 80, 70, 60, 50, 40, 30, 20, 10, 0]
+    assert trailing.timesteps.tolist() == [99, 89, 79, 69, 59, 49, 39, 29, 19, 9]

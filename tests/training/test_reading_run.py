@@ -12,12 +12,14 @@ from tests.tiny_sac import SUITE as EASY
 from makeanagent.artifacts import read_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
+from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training import reading_run
 from makeanagent.training.reading_presets import READING_PRESETS
 from makeanagent.training.reading_run import ReadingRun
+from makeanagent.training.sampling_phase import SamplingTraining
 from makeanagent.training.start import load_start
 from makeanagent.trajectories import Trajectory
 
@@ -205,3 +207,32 @@ def test_tasks_of_different_spaces_are_not_learned_together(tmp_path):
 def test_presets_read_as_many_knots_as_their_lessons_have(preset):
     assert preset.drawn.num_knots == preset.shown.num_knots == preset.first.reader.num_knots
     assert len(preset.first.basis.ranks) == 2
+
+
+def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
+    sampling = SamplingTraining(
+        diffusion=DiffusionConfig(sample_steps=3, timestep_spacing="trailing"),
+        num_prompts=12,
+        num_states=8,
+        teacher_steps=2,
+        gradient_steps=3,
+        batch_size=8,
+    )
+    config = replace(RUN, sampling=sampling)
+    run = ReadingRun(tmp_path / "run", DRAWN, (), config, lessons=lessons)
+    texts = train(run)
+    assert texts[-3:] == ["reading prompts", "teacher", "sampling phase"]
+    assert not list(run.folder.glob(".*.state"))
+    before = weights(alone.folder / "generator")
+    after = weights(run.folder / "generator")
+    changed = differ(before, after)
+    assert not [name for name in changed if name.startswith(("embedding", "autoencoder"))]
+    assert "denoiser.scale" in changed
+    generator = MakeAnAgent.from_pretrained(run.folder / "generator")
+    assert generator.config.diffusion == sampling.diffusion
+    first, second = generator.generate(make_prompt(), 2).parameters
+    assert not torch.equal(first, second)
+    # Runs of before there was such a phase go on; with one, they are others.
+    assert "sampling" not in read_json(alone.folder / "run.json")["config"]
+    with pytest.raises(InputError, match="another config"):
+        ReadingRun(alone.folder, DRAWN, (), config, lessons=lessons)

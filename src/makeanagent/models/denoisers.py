@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -105,15 +105,19 @@ class MLPDenoiser(nn.Module):
 class TrunkDenoiser(nn.Module):
     """A plain MLP from the condition, to which the noisy latent and its time are added.
 
-    It begins blind to both: trained at the last time alone, where a latent is all noise, it is the
-    one-step form, which gives one policy to a demonstration.
+    It begins blind to both: without them it is the one-step form, which gives one policy to a
+    demonstration. Trained with them, in `training.sampling_phase`, it gives samples, and keeps the
+    one-step form beside.
+
+    Noisy latents, and predictions from them, are in units of `scale`, `[G, D]`, which is 1 until
+    that training; the one-step form's latents are in the basis's own.
     """
 
     def __init__(
         self, latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
     ) -> None:
         super().__init__()
-        self.latent_shape = latent_shape
+        self.config, self.latent_shape = config, latent_shape
         self.time_dim = config.time_dim
         latent_dim = latent_shape[0] * latent_shape[1]
         first = config.widths[0]
@@ -127,12 +131,24 @@ class TrunkDenoiser(nn.Module):
             layers += [nn.Linear(fan_in, fan_out), nn.GELU(), nn.LayerNorm(fan_out)]
         self.trunk = nn.Sequential(*layers)
         self.head = nn.Linear(config.widths[-1], latent_dim)
+        self.register_buffer("scale", torch.ones(latent_shape))
+        self.scale: Tensor
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        *args: Any,  # noqa: ANN401
+    ) -> None:
+        # Weights of before there was a scale are those of a one-step form.
+        state_dict.setdefault(f"{prefix}scale", torch.ones_like(self.scale))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, latents: Tensor, timesteps: Tensor, condition: Tensor) -> Tensor:
-        """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`."""
+        """Prediction `[N, G, D]` for latents `[N, G, D]` at timesteps `[N]`, of unit `scale`."""
         x = self.condition(condition) + self.latent(latents.flatten(1))
         x = x + self.time(embed_time(timesteps, self.time_dim).to(x.dtype))
-        return self.head(self.trunk(x)).unflatten(1, self.latent_shape)
+        return self.head(self.trunk(x)).unflatten(1, self.latent_shape) / self.scale
 
     def predict(self, condition: Tensor) -> Tensor:
         """The one-step form: latents `[N, G, D]` from conditions `[N, C]` alone."""

@@ -27,6 +27,8 @@ class DiffusionConfig:
     "Which of diffusers' noise schedules is used, by its name there."
     prediction: Literal["sample", "epsilon"] = "sample"
     "What the network predicts: the clean latent, or the noise (equation 8)."
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
+    "Which times DDIM takes: leading ones end at the first; trailing ones begin at the last."
 
 
 def make_scheduler(config: DiffusionConfig) -> "DDIMScheduler":
@@ -41,6 +43,7 @@ def make_scheduler(config: DiffusionConfig) -> "DDIMScheduler":
         num_train_timesteps=config.train_steps,
         beta_schedule=config.beta_schedule,
         prediction_type=config.prediction,
+        timestep_spacing=config.timestep_spacing,
         # Latents are not images: nothing bounds them.
         clip_sample=False,
         set_alpha_to_one=True,

@@ -5,7 +5,7 @@ from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.reader import ReaderConfig
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.reading import ReadingTraining
-from makeanagent.training.reading_run import ReadingConfig
+from makeanagent.training.reading_config import ReadingConfig
 from makeanagent.training.shown import ShownConfig
 
 FAST_READING = ReadingConfig()

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,49 +27,22 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training.augment import Augmentation, AugmentConfig
-from makeanagent.training.drawn import DrawnConfig, draw_lessons
+from makeanagent.training.drawn import draw_lessons
 from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.reading import Networks, ReadingTraining, train_reading
-from makeanagent.training.shown import ShownConfig, revisit_lessons, show_lessons
+from makeanagent.training.reading_config import ReadingConfig
+from makeanagent.training.sampling_run import Sources, run_sampling_phase
+from makeanagent.training.shown import revisit_lessons, show_lessons
 from makeanagent.training.start import Start, find_misfits
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadingConfig:
-    """A whole training: on drawn tasks, then on these and a suite's own together."""
-
-    drawn: DrawnConfig = field(default_factory=DrawnConfig)
-    "Drawn tasks; they serve suites whose space is theirs."
-    shown: ShownConfig = field(default_factory=ShownConfig)
-    "What is recorded of the suite's own tasks."
-    first: ReadingTraining = field(default_factory=ReadingTraining)
-    "Networks and rates of the first phase, on drawn tasks alone."
-    mixed_steps: tuple[int, ...] = (1_500, 3_000)
-    """Gradient steps of each phase on both kinds of tasks; before each, the policies of the phase
-    before it are played, and what they see is learned from too."""
-    mixed_learning_rate: float = 6e-4
-    "Highest learning rate of these phases."
-    drawn_share: float = 0.5
-    "Share of drawn tasks in their batches."
-    drawn_augment: AugmentConfig = field(
-        default_factory=lambda: AugmentConfig(symmetric=0.0, hidden_goals=0.15)
-    )
-    "Of drawn tasks, which are as often mirrored as not by themselves."
-    shown_augment: AugmentConfig = field(default_factory=AugmentConfig)
-    "Of the suite's own tasks."
-    seed: int = 0
-    "Seed of initialisation and batches."
-    checkpoint_seconds: float = 60.0
-    "Seconds between checkpoints, from which a killed run goes on."
 
 
 class ReadingRun:
     """A folder in which a generator that reads is trained.
 
-    It holds `run.json` (settings), `first.safetensors` and `mixed-<n>.safetensors` once a phase is
-    done, `lessons/` unless these are elsewhere, `revisited-<n>/` with lessons of its own, and
-    `generator/` at the end.
+    It holds `run.json` (settings), `first.safetensors`, `mixed-<n>.safetensors` and
+    `sampling.safetensors` once a phase is done, `lessons/` unless these are elsewhere,
+    `revisited-<n>/` with lessons of its own, and `generator/` at the end.
 
     Args:
         folder: new, or one that was begun with the same settings.
@@ -115,6 +88,9 @@ class ReadingRun:
                 "start": None if start is None else start.to_dict(),
             }
         )
+        if config.sampling is None:
+            # As of before there was such a phase: such runs go on.
+            del self._settings["config"]["sampling"]
         path = folder / "run.json"
         if path.is_file():
             found = read_json(path)
@@ -132,7 +108,7 @@ class ReadingRun:
     def train(
         self, device: str, pool: Executor, on_progress: Callable[[int, int, str], Any]
     ) -> None:
-        """Make what is missing: lessons, then the two phases.
+        """Make what is missing: lessons, then the phases.
 
         Args:
             device: where to train.
@@ -144,7 +120,8 @@ class ReadingRun:
         drawn = self._draw(pool, on_progress) if self.reads_drawn else []
         networks = self._first(drawn, device, on_progress)
         if not self.tasks:
-            return
+            alone = [self._drawn_source(drawn, 1.0, phase=1)]
+            return self._learn_samples(networks, alone, device, on_progress)
         if drawn:
             drawn = self._visit_drawn(drawn, networks, pool, on_progress)
         # Without a phase before, scales are read from these lessons.
@@ -154,6 +131,8 @@ class ReadingRun:
             shown = self._show(turn, shown, networks, pool, on_progress)
             networks = self._mix(turn, steps, shown, drawn, begin, device, on_progress)
             begin = networks
+        sources = self._join(len(self.config.mixed_steps), shown, drawn)
+        self._learn_samples(networks, sources, device, on_progress)
 
     def _visit_drawn(
         self,
@@ -217,6 +196,15 @@ class ReadingRun:
     ) -> Networks:
         """Train on both kinds of tasks together."""
         config = self.config
+        sources = self._join(turn, shown, drawn)
+        training = replace(
+            config.first, gradient_steps=steps, learning_rate=config.mixed_learning_rate
+        )
+        return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
+
+    def _join(self, turn: int, shown: Sequence[Path], drawn: Sequence[Path]) -> Sources:
+        """Lessons of both kinds of tasks."""
+        config = self.config
         share = config.drawn_share if drawn else 0.0
         own = StoredLessons(shown, (config.seed, 2 * turn + 2))
         sources: list[tuple[LessonSource, float, Any]] = [
@@ -224,14 +212,36 @@ class ReadingRun:
         ]
         if drawn:
             sources.append(self._drawn_source(drawn, share, phase=2 * turn + 1))
-        training = replace(
-            config.first, gradient_steps=steps, learning_rate=config.mixed_learning_rate
+        return sources
+
+    def _learn_samples(
+        self,
+        networks: Networks,
+        sources: Sources,
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> None:
+        """The phase in which the denoiser learns to sample, where the settings have one."""
+        if self.config.sampling is None:
+            return
+        trained = run_sampling_phase(
+            networks,
+            sources,
+            self.config.first,
+            self.config.sampling,
+            seed=self.config.seed,
+            device=device,
+            folder=self.folder,
+            checkpoint_seconds=self.config.checkpoint_seconds,
+            on_progress=on_progress,
         )
-        return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
+        self._write("sampling", trained)
 
     @property
     def _last(self) -> str:
         """Name of the last phase."""
+        if self.config.sampling is not None:
+            return "sampling"
         return f"mixed-{len(self.config.mixed_steps) - 1}" if self.tasks else "first"
 
     def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
@@ -300,8 +310,7 @@ class ReadingRun:
     ) -> Networks:
         """One phase's networks, trained or read."""
         networks = Networks(self.spec, self.space, training)
-        path = self._weights(name)
-        if not path.is_file():
+        if not (path := self._weights(name)).is_file():
             state = self.folder / f".{name}.state"
 
             def log(step: int, total: int, values: dict[str, torch.Tensor]) -> None:
@@ -321,8 +330,7 @@ class ReadingRun:
                 log=log,
                 start=start,
             )
-            tensors = {key: value.cpu().numpy() for key, value in trained.state_dict().items()}
-            write_tensors(path, tensors)
+            self._write(name, trained)
             state.unlink(missing_ok=True)
         found = {key: torch.from_numpy(value) for key, value in read_tensors(path).items()}
         networks.load_state_dict(found)
@@ -331,8 +339,17 @@ class ReadingRun:
     def _weights(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
 
-    def assemble(self, networks: Networks, familiarity: Familiarity | None = None) -> MakeAnAgent:
-        """The generator of these networks."""
+    def _write(self, name: str, networks: Networks) -> None:
+        tensors = {key: value.cpu().numpy() for key, value in networks.state_dict().items()}
+        write_tensors(self._weights(name), tensors)
+
+    def assemble(
+        self,
+        networks: Networks,
+        familiarity: Familiarity | None = None,
+        diffusion: DiffusionConfig | None = None,
+    ) -> MakeAnAgent:
+        """The generator of these networks, by default in the one-step form."""
         first = self.config.first
         return MakeAnAgent(
             GeneratorConfig(
@@ -340,7 +357,7 @@ class ReadingRun:
                 autoencoder=first.basis,
                 behavior=first.reader,
                 denoiser=first.denoiser,
-                diffusion=DiffusionConfig(sample_steps=1),
+                diffusion=diffusion or DiffusionConfig(sample_steps=1),
                 familiarity=familiarity and familiarity.config,
                 suite=self.suite.name,
                 tasks=self.tasks,
@@ -375,6 +392,9 @@ class ReadingRun:
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
             networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
-            self.assemble(networks, self._fit_familiarity()).save_pretrained(draft)
+            sampling = self.config.sampling
+            diffusion = sampling.diffusion if sampling else None
+            generator = self.assemble(networks, self._fit_familiarity(), diffusion)
+            generator.save_pretrained(draft)
             draft.rename(target)
         return target
