@@ -45,15 +45,26 @@ TRAINING = ReadingTraining(
     warmup_steps=2,
 )
 SHOWN = ShownConfig(
-    num_demonstrations=5, num_disturbed=3, num_visited=3, num_states=60, num_knots=6
+    num_demonstrations=5,
+    num_disturbed=3,
+    num_visited=3,
+    num_states=60,
+    num_revisited_states=20,
+    num_knots=6,
 )
 RUN = ReadingConfig(
     drawn=DrawnConfig(
-        num_tasks=8, tasks_per_shard=4, num_layouts=1, num_states=12, num_knots=6, failures=1.0
+        num_tasks=8,
+        tasks_per_shard=4,
+        num_visited_tasks=4,
+        num_layouts=1,
+        num_states=12,
+        num_knots=6,
+        failures=1.0,
     ),
     shown=SHOWN,
     first=TRAINING,
-    mixed_steps=8,
+    mixed_steps=(8, 6),
 )
 """A whole training in a few seconds; drawn tasks are kept however they end."""
 STEP = 0.05

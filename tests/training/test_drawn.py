@@ -178,3 +178,45 @@ def test_lessons_are_made_once_and_the_same_in_any_company(shard, tmp_path):
     with pytest.raises(InputError, match="all: lessons of other settings"):
         draw(tmp_path / "all", replace(CONFIG, num_states=11))
     assert bytes_of(tmp_path / "all") == whole
+
+
+class Still:
+    """A generator of policies that do nothing, and what it was prompted with."""
+
+    def __init__(self):
+        self.prompts = []
+
+    def generate(self, prompts):
+        self.prompts += prompts
+        return self
+
+    def act(self, observations):
+        return np.zeros((len(observations), 4), np.float32)
+
+
+def test_half_of_the_states_may_be_those_that_policies_see(shard):
+    generator = Still()
+    visited = make_lessons(CONFIG, 1, generator)
+    half = CONFIG.num_states // 2
+    assert torch.equal(visited.states[:, :half], shard.states[:, :half])
+    for name in ("observations", "actions", "steps", "targets"):
+        assert torch.equal(getattr(visited, name), getattr(shard, name))
+    tasks, _ = find_tasks(np.array(numbers_of(CONFIG, 1), int), CONFIG.family, failures=0.0)
+    still = simulate(
+        tasks,
+        [2, 3],
+        disturbances=Disturbances(noises=(0.0,), burst_share=0.0),
+        actor=generator.act,
+    )
+    for row, number in enumerate(numbers_of(CONFIG, 1)):
+        expert = SUITE.expert(number)
+        for state, label in zip(
+            visited.states[row, half:], visited.labels[row, half:], strict=True
+        ):
+            assert (still.observations[row] == state.numpy()).all(axis=-1).any()
+            np.testing.assert_array_equal(expert(state.numpy()), label.numpy())
+    assert len(generator.prompts) == CONFIG.tasks_per_shard
+    for row, prompt in enumerate(generator.prompts):
+        assert prompt.first_success is not None
+        shown = visited.observations[row, :, 0].numpy()
+        assert (shown == prompt.observations[0]).all(axis=-1).any()

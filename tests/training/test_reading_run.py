@@ -80,11 +80,17 @@ def make_prompt():
 
 def test_a_run_draws_tasks_learns_records_and_learns_again(run):
     assert run.texts[0] == "drawing tasks"
-    order = [run.texts.index(text) for text in ("first phase", "recording the tasks")]
-    assert order == sorted(order)
-    assert run.texts[-1] == "second phase"
+    assert run.texts[-6:] == [
+        "first phase",
+        "visiting drawn tasks",
+        "recording the tasks",
+        "mixed-0 phase",
+        "visiting the tasks",
+        "mixed-1 phase",
+    ]
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {"run.json", "first.safetensors", "second.safetensors", "generator"}
+    weights = {f"{name}.safetensors" for name in ("first", "mixed-0", "mixed-1")}
+    assert names == {"run.json", *weights, "revisited-1", "generator"}
     settings = read_json(run.folder / "run.json")
     assert settings["tasks"] == list(TASKS)
     assert settings["suite"] == "procedural"
@@ -96,10 +102,10 @@ def test_the_generator_is_that_of_the_last_phase(run):
     config = generator.config
     assert (config.suite, config.tasks) == ("procedural", TASKS)
     assert config.space == DRAWN.space("3")
-    assert config.training["config"]["mixed_steps"] == RUN.mixed_steps
+    assert config.training["config"]["mixed_steps"] == list(RUN.mixed_steps)
     policies = generator.generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
     # As of the networks themselves, before they were saved.
-    networks = run._phase("second", [], RUN.first, None, "cpu", lambda *_: None)
+    networks = run._phase("mixed-1", [], RUN.first, None, "cpu", lambda *_: None)
     again = run.assemble(networks).generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
     assert torch.equal(policies.parameters, again.parameters)
     first = run._phase("first", [], RUN.first, None, "cpu", lambda *_: None)
@@ -136,7 +142,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_drawn_tasks_alone_are_the_first_phase_alone(alone, run):
     assert alone.texts[-1] == "first phase"
-    assert not (alone.folder / "second.safetensors").exists()
+    assert not (alone.folder / "mixed-0.safetensors").exists()
     first, found = ((each.folder / "first.safetensors").read_bytes() for each in (run, alone))
     assert first == found
     assert MakeAnAgent.from_pretrained(alone.folder / "generator").config.tasks == ()
@@ -184,8 +190,13 @@ def test_a_suite_of_another_space_is_learned_by_itself(name, tmp_path, monkeypat
     suite = PointSuite() if name == "points" else find_suite(EASY)
     tasks = ("goal", "object") if name == "points" else ("drift-v1",)
     run = ReadingRun(tmp_path / "run", suite, tasks, RUN)
-    assert train(run) == ["recording the tasks", "second phase"]
-    assert used == [[1.0]]
+    assert train(run) == [
+        "recording the tasks",
+        "mixed-0 phase",
+        "visiting the tasks",
+        "mixed-1 phase",
+    ]
+    assert used == [[1.0], [1.0]]
     generator = MakeAnAgent.from_pretrained(run.folder / "generator")
     for part in (generator.embedding, generator.autoencoder):
         assert (part.scale.std != 1).all()

@@ -13,7 +13,13 @@ from makeanagent.parallel import open_pool
 from makeanagent.rollouts.episodes import record_episode
 from makeanagent.suites import layouts
 from makeanagent.training.lessons import LessonShard
-from makeanagent.training.shown import label_lessons, record_shown, show_lessons, visit
+from makeanagent.training.shown import (
+    label_lessons,
+    record_shown,
+    revisit_lessons,
+    show_lessons,
+    visit,
+)
 from makeanagent.trajectories.excerpt import excerpt_trajectories
 
 QUIET = replace(SHOWN, noise_scales=(0.0,), burst_chance=0.0)
@@ -195,3 +201,41 @@ def test_names_of_tasks_may_be_odd(tmp_path):
     (path,), _ = show(tmp_path, Odd(), ("a/goal?",))
     assert path.parent == tmp_path
     assert torch.isfinite(LessonShard.load(path).states).all()
+
+
+def test_a_later_turn_adds_what_new_policies_see_on_layouts_of_its_own(
+    suite, generator, tmp_path, monkeypatch
+):
+    played = []
+    original = suite.make
+
+    def make(self, task):
+        environment = original(task)
+        reset = environment.reset
+        environment.reset = lambda layout: (played.append(layout), reset(layout))[1]
+        return environment
+
+    sources, _ = show(tmp_path / "shown", suite, generator=generator)
+    monkeypatch.setattr(PointSuite, "make", make)
+    with open_pool(1) as pool:
+        paths = revisit_lessons(
+            tmp_path / "again",
+            suite,
+            ("goal", "object"),
+            SHOWN,
+            generator,
+            1,
+            sources,
+            pool,
+            lambda *_: None,
+        )
+    first = SHOWN.num_demonstrations + SHOWN.num_disturbed + SHOWN.num_visited
+    assert played == 2 * [layouts.ZOO[first + number] for number in range(SHOWN.num_visited)]
+    for task, source, path in zip(("goal", "object"), sources, paths, strict=True):
+        before, after = LessonShard.load(source), LessonShard.load(path)
+        assert torch.equal(after.observations, before.observations)
+        assert torch.equal(after.states[:, : SHOWN.num_states], before.states)
+        assert after.states.shape[1] == SHOWN.num_states + SHOWN.num_revisited_states
+        teacher = suite.teacher(task)
+        for state, label in zip(after.states[0], after.labels[0], strict=True):
+            np.testing.assert_allclose(teacher(state.numpy()), label.numpy(), atol=1e-6)
