@@ -77,7 +77,7 @@ class Generate:
 
     def _note_oddities(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations are unfamiliar, and return those that show no success."""
-        window = generator.config.window
+        config = generator.config
         familiarity = generator.judge_familiarity(prompts)
         scores = familiarity.total.tolist() if familiarity else [0.0] * len(prompts)
         for index, score in enumerate(scores):
@@ -90,11 +90,11 @@ class Generate:
         flexible = [
             index
             for index, prompt in enumerate(prompts)
-            if window.reads_success and not window.read(prompt).has_success
+            if config.reads_success and prompt.first_success is None
         ]
         for index in flexible:
             print(
-                f"note: demonstration {index} of {self.prompt} shows no success; its last"
-                f" {window.num_outcome_states} states stand in for the outcome"
+                f"note: demonstration {index} of {self.prompt} shows no success;"
+                f" {config.words_without_success}"
             )
         return flexible
