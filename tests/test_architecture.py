@@ -22,7 +22,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 # A new room needs a line here; `zoo.store` would stand for that one module.
 BASE = ("errors", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "suites")
-PARTS = ("models", "hub", "generator_config", "generator", "rollouts", "evaluation", "rl", "zoo")
+PARTS = ("models", "generator_config", "hub", "generator", "rollouts", "evaluation", "rl", "zoo")
 RECIPES = ("methods", "training")
 MAY_IMPORT = {
     "errors": (),
@@ -34,8 +34,8 @@ MAY_IMPORT = {
     "suites": ("trajectories", *BASE),
     "models": ("policies", "trajectories", *BASE),
     "rollouts": (*DATA, *BASE),
-    "hub": ("policies", "trajectories", *BASE),
     "generator_config": ("models", "policies", "trajectories", *BASE),
+    "hub": ("generator_config", *BASE),
     "generator": ("generator_config", "hub", "models", "policies", "trajectories", *BASE),
     "evaluation": ("rollouts", *DATA, *BASE),
     "rl": ("rollouts", *DATA, *BASE),

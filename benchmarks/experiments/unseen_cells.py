@@ -339,6 +339,7 @@ def _load_bank(zoo: Zoo, generator: MakeAnAgent, config: UnseenConfig) -> Policy
         generator.config.window,
         held_out_runs=config.held_out_runs,
         num_states=1,
+        keep_trajectories=generator.config.reads_whole,
     )
     return make_bank(data, generator)
 

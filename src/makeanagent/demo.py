@@ -211,7 +211,7 @@ def _describe(
     outcome = (
         f"success at step {first}"
         if first
-        else "no success: its last states stand in for the outcome"
+        else f"no success: {generator.config.words_without_success}"
     )
     return {
         "demonstration": f"{config.prompt or 'bundled'}, of {demonstration.env_id or 'no task'},"

@@ -81,6 +81,11 @@ class MakeAnAgent(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
+
     @torch.no_grad()
     def generate(
         self,
@@ -224,8 +229,7 @@ class MakeAnAgent(nn.Module):
     def _read(self, prompts: Sequence[Trajectory]) -> tuple[torch.Tensor, torch.Tensor]:
         """Behaviour `[M, K, behavior_dim]` and outcome `[M, K, outcome_dim]`."""
         behavior, outcome = stack_prompts([self.config.window.read(prompt) for prompt in prompts])
-        device = next(self.parameters()).device
-        return torch.from_numpy(behavior).to(device), torch.from_numpy(outcome).to(device)
+        return torch.from_numpy(behavior).to(self.device), torch.from_numpy(outcome).to(self.device)
 
     def _check_widths(self, prompt: Trajectory) -> None:
         spec = self.config.spec
@@ -240,7 +244,12 @@ class MakeAnAgent(nn.Module):
                 )
 
     def save_pretrained(
-        self, folder: str | Path, card: str | None = None, *, for_training: bool = True
+        self,
+        folder: str | Path,
+        card: str | None = None,
+        *,
+        for_training: bool = True,
+        half: bool = False,
     ) -> None:
         """Write weights, config, model card and hashes into an empty folder.
 
@@ -248,18 +257,19 @@ class MakeAnAgent(nn.Module):
             folder: empty or absent.
             card: text of the model card; a short one is written without it.
             for_training: whether to write what generation does not use, such as the encoder, too.
+            half: whether to round matrices to float16, for a generator that is to be shipped: of
+                a reader, that moves actions by some thousandths.
 
         Raises:
             InputError: the folder is not empty, or cannot be written.
         """
         folder = require_empty_folder(Path(folder))
         tensors = {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
-        write_weights(folder, tensors, for_training=for_training)
+        write_weights(folder, tensors, for_training=for_training, half=half)
         content = dataclasses.asdict(self.config)
         content |= {"schema_version": SCHEMA_VERSION, "provenance": describe_provenance()}
         write_json(folder / "config.json", content)
-        parts = (self.config.spec, self.config.window, self.config.suite, self.config.tasks)
-        write_text(folder / "README.md", card or write_card(*parts))
+        write_text(folder / "README.md", card or write_card(self.config))
         write_manifest(folder)
 
     @classmethod

@@ -24,6 +24,7 @@ class GeneratorConfig:
 
     spec: PolicySpec
     window: Window = field(default_factory=PromptWindow)
+    "What the paper's embedding reads of a demonstration; a reader reads all of it."
     autoencoder: AutoencoderConfig | BasisConfig = field(default_factory=AutoencoderConfig)
     behavior: BehaviorConfig | ReaderConfig = field(default_factory=BehaviorConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
@@ -81,9 +82,33 @@ class GeneratorConfig:
         return self.window.num_segments * len(self.condition) * self.behavior.embedding_dim
 
     @property
+    def reads_whole(self) -> bool:
+        """Whether a demonstration is read whole, of any length, and not by the window."""
+        return isinstance(self.behavior, ReaderConfig)
+
+    @property
     def min_steps(self) -> int:
         """T of the shortest demonstration that is read."""
-        return 1 if isinstance(self.behavior, ReaderConfig) else self.window.min_steps
+        return 1 if self.reads_whole else self.window.min_steps
+
+    @property
+    def words(self) -> str:
+        """What of a demonstration is read, for a model card."""
+        if self.reads_whole:
+            return "a whole demonstration of any length, to its success where it shows one"
+        return self.window.words
+
+    @property
+    def reads_success(self) -> bool:
+        """Whether a demonstration should show a success."""
+        return self.reads_whole or self.window.reads_success
+
+    @property
+    def words_without_success(self) -> str:
+        """What is read of a demonstration that shows no success, for people."""
+        if self.reads_whole:
+            return "it is read to its end"
+        return f"its last {self.window.num_outcome_states} states stand in for the outcome"
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path) -> "GeneratorConfig":

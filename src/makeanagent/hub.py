@@ -1,15 +1,14 @@
 """Where generators are found, their files of weights, and the card that goes with one."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from makeanagent.artifacts import read_tensors, write_tensors
 from makeanagent.errors import InputError
-from makeanagent.policies.spec import PolicySpec
-from makeanagent.trajectories.windows import Window
+from makeanagent.generator_config import GeneratorConfig
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
@@ -57,18 +56,22 @@ def upload_folder(folder: Path, repo_id: str, *, private: bool) -> str:
     return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
 
 
-def write_weights(folder: Path, tensors: dict[str, np.ndarray], *, for_training: bool) -> None:
+def write_weights(
+    folder: Path, tensors: dict[str, np.ndarray], *, for_training: bool, half: bool = False
+) -> None:
     """Write a generator's weights, as float16 where that holds every number of a tensor.
 
     Args:
         folder: of the generator.
         tensors: its state by name.
         for_training: whether to write the parts that generation does not use, if they are there.
+        half: whether to round matrices to float16 first, which are nearly all of the size; what is
+            beyond its range stays as it is, and so do vectors.
     """
     parts: dict[bool, dict[str, np.ndarray]] = {True: {}, False: {}}
     for name, array in tensors.items():
         is_for_training = any(_belongs(name, part) for part in TRAINING_PARTS)
-        parts[is_for_training][name] = _shrink(array)
+        parts[is_for_training][name] = _shrink(array, half=half and array.ndim > 1)
     write_tensors(folder / WEIGHTS_NAME, parts[False])
     if for_training and parts[True]:
         write_tensors(folder / TRAINING_WEIGHTS_NAME, parts[True])
@@ -99,15 +102,17 @@ def _belongs(name: str, part: str) -> bool:
     return f"{name}.".startswith(f"{part}.")
 
 
-def _shrink(array: np.ndarray) -> np.ndarray:
+def _shrink(array: np.ndarray, *, half: bool) -> np.ndarray:
+    """As float16 where that holds every number, or at least its size if it may be rounded."""
     with np.errstate(over="ignore"):  # It becomes infinity, and is not equal.
-        half = array.astype(np.float16)
-    return half if np.array_equal(half.astype(array.dtype), array) else array
+        short = array.astype(np.float16)
+    holds = np.isfinite(short).all() if half else np.array_equal(short.astype(array.dtype), array)
+    return short if holds else array
 
 
-def write_card(spec: PolicySpec, window: Window, suite: str, tasks: Sequence[str]) -> str:
+def write_card(config: GeneratorConfig) -> str:
     """The model card: what the generator is, reads and writes."""
-    known = "\n".join(f"- {suite}/{task}" for task in tasks)
+    spec = config.spec
     return f"""---
 library_name: makeanagent
 tags: [reinforcement-learning, robotics, weight-space-generation, diffusion]
@@ -117,7 +122,7 @@ tags: [reinforcement-learning, robotics, weight-space-generation, diffusion]
 Give it one demonstration, and it generates policy networks that act as demonstrated.
 
 - Reads: observations of {spec.observation_dim} numbers and actions of {spec.action_dim},
-  {window.words}.
+  {config.words}.
 - Writes: networks {spec.observation_dim}-{"-".join(map(str, spec.hidden))}-{spec.action_dim}
   ({spec.num_parameters:,} parameters).
 
@@ -128,10 +133,18 @@ generator = MakeAnAgent.from_pretrained("<this folder or hub id>")
 policies = generator.generate(Trajectory.load("demo.npz"), num_policies=100)
 ```
 
-Trained on policies of
-
-{known}
+{_describe_origin(config)}
 
 Limits: what it generates for other tasks is an extrapolation; measure it before you rely on it.
 Clip actions and keep a stop within reach on a robot.
 """
+
+
+def _describe_origin(config: GeneratorConfig) -> str:
+    """What it was trained on, for the card."""
+    known = "\n".join(f"- {config.suite}/{task}" for task in config.tasks)
+    if not config.reads_whole:
+        return f"Trained on policies of\n\n{known}"
+    if not config.tasks:
+        return "Trained on drawn manipulation tasks (`procedural/<number>`), and on no others."
+    return f"Trained on demonstrations and experts of\n\n{known}"

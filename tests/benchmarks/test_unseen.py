@@ -60,7 +60,6 @@ CONFIG = UnseenConfig(
     methods=MethodConfig(
         guidance=GuidanceConfig(num_steps=3),
         cloning=CloningConfig(num_steps=5),
-        cloning_from_mean=CloningConfig(num_steps=2),
         regression=RegressionConfig(num_steps=5, hidden_dim=8),
     ),
 )

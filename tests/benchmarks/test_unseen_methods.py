@@ -88,7 +88,7 @@ def test_shuffled_prompts_are_of_another_task():
 
 def test_methods_are_built_once_and_all_that_is_no_own_way_is_a_rival():
     assert {*CORE, *RIVALS, SELECTED_BEST} - set(OWN) == {
-        *("cloning", "cloning_moved", "cloning_mean", "retrieval", "retrieval_noise"),
+        *("cloning", "cloning_moved", "retrieval", "retrieval_noise"),
         *("average_2", "average_16", "gaussian", "regression"),
     }
     makers = Makers(Sources(generator=SpyGenerator()), CONFIG, NUM_TRIED)

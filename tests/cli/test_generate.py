@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests import tiny_generator
 
 from makeanagent.policies.folder import load_policies
 from makeanagent.trajectories import Trajectory
@@ -58,6 +59,21 @@ def test_a_demonstration_without_success_is_noted(generate, demonstration, tmp_p
     out, *_, metadata = generate("policies", "--num", 1, prompt=path)
     assert "shows no success; its last 3 states stand in" in out
     assert metadata["prompts_without_success"] == [0]
+
+
+def test_a_reader_reads_a_short_demonstration_without_success_to_its_end(
+    run, demonstration, tmp_path
+):
+    solved, path = Trajectory.load(demonstration), tmp_path / "short.npz"
+    Trajectory(
+        observations=solved.observations[:11], actions=solved.actions[:10], success=np.zeros(10)
+    ).save(path)
+    out = run(
+        "generate", "--prompt", path, "--num", 2, "--out", tmp_path / "policies",
+        "--generator", tiny_generator.save_reader(tmp_path / "reader"),
+    )  # fmt: skip
+    assert "demonstration 0 of" in out
+    assert "shows no success; it is read to its end\n" in out
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from tests import tiny_generator
 
 from makeanagent.errors import InputError
+from makeanagent.generator import MakeAnAgent
 from makeanagent.methods.bank import make_bank
+from makeanagent.methods.method import MethodConfig, Sources
+from makeanagent.methods.registry import find_method
+from makeanagent.methods.regression import RegressionConfig
+from makeanagent.training.data import load_training_data
+from makeanagent.trajectories import PromptWindow
+from makeanagent.zoo.store import ZooShard
 
 
 def test_runs_of_all_tasks_have_numbers_of_their_own(data):
@@ -29,6 +38,38 @@ def test_its_conditions_are_what_the_generator_makes_of_the_prompts(
 ):
     assert torch.allclose(bank.conditions, generator.embed(rollouts), atol=1e-4)
     assert torch.allclose(bank.demonstration_conditions, generator.embed(demonstrations), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    torch.manual_seed(0)
+    return MakeAnAgent(tiny_generator.READER)
+
+
+def test_a_reader_reads_the_whole_of_what_was_kept(
+    tiny_zoo, data, reader, rollouts, demonstrations, monkeypatch
+):
+    everyone = property(lambda shard: np.ones(len(shard.run), bool))
+    monkeypatch.setattr(ZooShard, "qualified", everyone)
+    kept = load_training_data(
+        tiny_zoo, data.tasks, PromptWindow(), held_out_runs=1, keep_trajectories=True
+    )
+    bank = make_bank(kept, reader)
+    assert torch.allclose(bank.conditions, reader.embed(rollouts), atol=1e-4)
+    assert torch.allclose(bank.demonstration_conditions, reader.embed(demonstrations), atol=1e-4)
+    assert torch.allclose(bank.latents, reader.autoencoder.encode(bank.parameters), atol=1e-4)
+    sources = Sources(generator=reader, bank=bank, strangers=rollouts)
+    config = MethodConfig(regression=RegressionConfig(num_steps=2))
+    for name in ("retrieval", "gaussian", "regression"):
+        policies = find_method(name).build(sources, config).generate(demonstrations[:2])
+        assert policies.parameters.shape == (2, reader.config.spec.num_parameters), name
+        assert policies.parameters.isfinite().all(), name
+
+
+def test_windows_are_not_enough_for_a_reader(data, reader):
+    data = replace(data, parameters=torch.zeros(len(data.run), reader.config.spec.num_parameters))
+    with pytest.raises(InputError, match="reads whole demonstrations, .* keep_trajectories=True"):
+        make_bank(data, reader)
 
 
 def test_demonstrations_are_sorted_by_task_with_their_conditions(data, bank, generator):

@@ -18,14 +18,12 @@ from makeanagent.trajectories import Trajectory
 CONFIG = MethodConfig(
     guidance=GuidanceConfig(num_starts=2, explore_steps=2, num_steps=2, min_gain=0.0),
     cloning=CloningConfig(num_steps=2),
-    cloning_from_mean=CloningConfig(num_steps=2),
     regression=RegressionConfig(num_steps=2),
     retrieval_noise=0.1,
 )
 CHANGED = {
     "guidance": GuidanceConfig(num_starts=2, explore_steps=2, num_steps=5, min_gain=0.0),
     "cloning": CloningConfig(num_steps=4),
-    "cloning_from_mean": CloningConfig(num_steps=4),
     "regression": RegressionConfig(num_steps=4),
     "retrieval_noise": 0.2,
 }

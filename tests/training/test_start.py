@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests import tiny_generator
 from tests.tiny_zoo import TASKS
 from tests.training.tiny_data import AUTOENCODER, BEHAVIOR, DIFFUSION, SPEC, make_data
 from tests.training.tracing import same, train
@@ -267,6 +268,13 @@ def test_a_generator_without_its_encoder_gives_no_part_of_its_autoencoder(twin, 
     before = {name: tensor.clone() for name, tensor in target.state_dict().items()}
     take_over(target, source)
     assert all(torch.equal(tensor, before[name]) for name, tensor in target.state_dict().items())
+
+
+def test_stages_do_not_begin_with_a_generator_that_reads(zoo, tmp_path):
+    reader = tiny_generator.save_reader(tmp_path / "reader")
+    with pytest.raises(InputError, match="reader: a generator that reads"):
+        run_of(zoo, tmp_path / "run", reader)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_denoiser_begins_afresh_where_its_latents_do(zoo, twin, tmp_path):

@@ -101,19 +101,15 @@ class Generate:
 
     def _note_failures(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations show no success, and return their numbers."""
-        from makeanagent.models.reader import ReaderConfig
-
-        window = generator.config.window
-        if isinstance(generator.config.behavior, ReaderConfig):
-            flexible = [n for n, prompt in enumerate(prompts) if prompt.first_success is None]
-            instead = "it is read to its end"
-        else:
-            flexible = [
-                index
-                for index, prompt in enumerate(prompts)
-                if window.reads_success and not window.read(prompt).has_success
-            ]
-            instead = f"its last {window.num_outcome_states} states stand in for the outcome"
+        config = generator.config
+        flexible = [
+            index
+            for index, prompt in enumerate(prompts)
+            if config.reads_success and prompt.first_success is None
+        ]
         for index in flexible:
-            print(f"note: demonstration {index} of {self.prompt} shows no success; {instead}")
+            print(
+                f"note: demonstration {index} of {self.prompt} shows no success;"
+                f" {config.words_without_success}"
+            )
         return flexible

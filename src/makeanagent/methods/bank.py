@@ -28,6 +28,10 @@ class PromptArrays(Protocol):
     def task(self) -> Tensor:
         """Int `[M]`: index of the task."""
 
+    @property
+    def trajectories(self) -> Sequence[Trajectory]:
+        """What they were cut out of; empty unless it was kept."""
+
 
 class ZooArrays(Protocol):
     """What is read of training data, to which this room must not reach up."""
@@ -103,26 +107,23 @@ def make_bank(data: ZooArrays, generator: MakeAnAgent) -> PolicyBank:
         generator: its autoencoder and embedding say where policies and prompts lie.
 
     Raises:
-        InputError: policies or prompts are of another size than the generator's, or all are held
-            out.
+        InputError: policies or prompts are of another size than the generator's, all are held out,
+            or the generator reads whole demonstrations, and they were not kept.
     """
-    spec, window = generator.config.spec, generator.config.window
-    check_parameters(data.parameters, spec)
-    width = window.num_segments, window.behavior_dim(spec.observation_dim, spec.action_dim)
-    found = tuple(data.rollouts.behavior.shape[1:])
-    if found != width:
-        raise InputError(
-            f"bank: prompts are {found[0]} x {found[1]} wide; this generator reads"
-            f" {width[0]} x {width[1]}"
-        )
+    check_parameters(data.parameters, generator.config.spec)
+    _check_prompts(data.rollouts, generator)
     rows = torch.nonzero(~data.held_out).flatten()
     if len(rows) == 0:
         raise InputError("bank: all policies are held out; at least 1 is needed")
     experts = torch.nonzero(~data.demonstrations_held_out).flatten()
     experts = experts[data.demonstrations.task[experts].argsort(stable=True)]
-    device = generator.autoencoder.mean.device
+    device = generator.device
 
     def embed(prompts: PromptArrays, rows: Tensor) -> Tensor:
+        if generator.config.reads_whole:
+            shown = [prompts.trajectories[row] for row in rows.tolist()]
+            parts = [generator.embed(shown[n : n + 1024]) for n in range(0, len(shown), 1024)]
+            return torch.cat(parts).cpu()
         behavior, outcome = prompts.behavior[rows].to(device), prompts.outcome[rows].to(device)
         return generator.embedding.condition(behavior, outcome, generator.config.condition).cpu()
 
@@ -139,8 +140,26 @@ def make_bank(data: ZooArrays, generator: MakeAnAgent) -> PolicyBank:
     )
 
 
+def _check_prompts(prompts: PromptArrays, generator: MakeAnAgent) -> None:
+    spec, window = generator.config.spec, generator.config.window
+    if generator.config.reads_whole:
+        if not prompts.trajectories:
+            raise InputError(
+                "bank: this generator reads whole demonstrations, and of these prompts none are"
+                " kept; load_training_data(..., keep_trajectories=True) keeps them"
+            )
+        return
+    width = window.num_segments, window.behavior_dim(spec.observation_dim, spec.action_dim)
+    found = tuple(prompts.behavior.shape[1:])
+    if found != width:
+        raise InputError(
+            f"bank: prompts are {found[0]} x {found[1]} wide; this generator reads"
+            f" {width[0]} x {width[1]}"
+        )
+
+
 def embed_behaviors(generator: MakeAnAgent, groups: Sequence[Sequence[Trajectory]]) -> Tensor:
-    """Condition of each group of demonstrations, `[M, C]` on the CPU: its mean, as generating has.
+    """Condition of each group of demonstrations, `[M, C]` on the CPU, as generating has it.
 
     Raises:
         InputError: a demonstration has another width, or is too short.

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from makeanagent.errors import InputError
 from makeanagent.policies.batch import PolicyBatch
-from makeanagent.policies.codec import check_parameters
 from makeanagent.policies.initialization import initialize_actor
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import Trajectory
@@ -49,29 +48,21 @@ class Cloning:
     Args:
         spec: the policies' layers.
         config: sizes and rates.
-        start: parameters `[P]` that all policies begin with, such as the mean of a zoo; without
-            them, the initialisation of the zoo's actors by the seed.
         space: what observations are; without it, their numbers are taken as they are.
         translation: metres, standard deviation of the moves by which half of each batch is moved,
             as guidance moves what it reads; 0 for none.
-
-    Raises:
-        InputError: `start` is no policy of `spec`.
     """
 
     def __init__(
         self,
         spec: PolicySpec,
         config: CloningConfig | None = None,
-        start: Tensor | None = None,
         space: Space | None = None,
         translation: float = 0.0,
     ) -> None:
-        if start is not None:
-            check_parameters(start, spec)
         self.spec, self.config = spec, config or CloningConfig()
         space = space or Space(observation_dim=spec.observation_dim, action_dim=spec.action_dim)
-        self._start, self._noise_scale = start, torch.from_numpy(space.scale).float()
+        self._noise_scale = torch.from_numpy(space.scale).float()
         self._positions = space.positions if translation > 0 else ()
         self._translation = space.unit * translation
 
@@ -99,8 +90,8 @@ class Cloning:
         config = self.config
         states, labels, first, count = self._gather(groups)
         labels = labels.clamp(-config.action_limit, config.action_limit)
-        start = initialize_actor(self.spec, seed) if self._start is None else self._start
-        policies = PolicyBatch(start.detach().repeat(len(groups), 1).requires_grad_(), self.spec)
+        start = initialize_actor(self.spec, seed)
+        policies = PolicyBatch(start.repeat(len(groups), 1).requires_grad_(), self.spec)
         optimizer = torch.optim.AdamW(
             [policies.parameters],
             lr=config.learning_rate,

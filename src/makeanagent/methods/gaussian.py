@@ -43,10 +43,8 @@ class LatentGaussian:
             latents[mine] = sample_gaussian(
                 self._bank.latents[self._bank.task == task], int(mine.sum()), source
             )
-        autoencoder = self._generator.autoencoder
-        return PolicyBatch(
-            autoencoder.decode(latents.to(autoencoder.mean.device)), self._generator.config.spec
-        )
+        latents = latents.to(self._generator.device)
+        return PolicyBatch(self._generator.autoencoder.decode(latents), self._generator.config.spec)
 
 
 def sample_gaussian(data: Tensor, num_samples: int, source: torch.Generator) -> Tensor:

@@ -46,10 +46,6 @@ class MethodConfig:
     "How far, and how, policies follow their demonstration."
     cloning: CloningConfig = field(default_factory=CloningConfig)
     "Of cloning from scratch."
-    cloning_from_mean: CloningConfig = field(
-        default_factory=lambda: CloningConfig(num_steps=300, learning_rate=5e-4)
-    )
-    "Of cloning that begins at the zoo's mean: from there, the way is short."
     regression: RegressionConfig = field(default_factory=RegressionConfig)
     "Of the network from prompt to latent."
     retrieval_noise: float = 1.0

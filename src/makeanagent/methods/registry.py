@@ -10,12 +10,6 @@ from makeanagent.methods.retrieval import Retrieval
 from makeanagent.methods.shuffled import Shuffled
 
 
-def _clone_from_mean(sources: Sources, config: MethodConfig) -> PolicyGenerator:
-    mean = sources.generator.autoencoder.mean.cpu()
-    known = sources.generator.config
-    return Cloning(known.spec, config.cloning_from_mean, start=mean, space=known.space)
-
-
 def _clone_moved(sources: Sources, config: MethodConfig) -> PolicyGenerator:
     known = sources.generator.config
     translation = config.guidance.translation
@@ -47,12 +41,6 @@ METHODS = (
         label="behaviour cloning from scratch, with the moves of guidance",
         build=_clone_moved,
         settings=("cloning", "guidance"),
-    ),
-    Method(
-        name="cloning_mean",
-        label="behaviour cloning from the zoo's mean",
-        build=_clone_from_mean,
-        settings=("cloning_from_mean",),
     ),
     Method(
         name="retrieval",

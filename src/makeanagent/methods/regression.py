@@ -96,7 +96,7 @@ class Regression:
         groups, rows = group_prompts(prompts, num_policies)
         autoencoder = self._generator.autoencoder
         latents = self._network(embed_behaviors(self._generator, groups))
-        latents = latents.unflatten(1, autoencoder.latent_shape).to(autoencoder.mean.device)
+        latents = latents.unflatten(1, autoencoder.latent_shape).to(self._generator.device)
         return PolicyBatch(
             autoencoder.decode(latents)[rows.to(latents.device)], self._generator.config.spec
         )

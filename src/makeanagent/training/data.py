@@ -1,6 +1,6 @@
 """What the training recipes read of a zoo, with its runs split into training and held-out ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ class Prompts:
     "int `[M]`: index of the task."
     states: Tensor
     "`[M, S, O]`: S states drawn evenly from the demonstration."
+    trajectories: tuple[Trajectory, ...] = ()
+    "The demonstrations themselves, if they were to be kept."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ def load_training_data(
     num_states: int = 64,
     max_policies: int | None = None,
     align: bool = False,
+    keep_trajectories: bool = False,
 ) -> TrainingData:
     """Read the zoo's policies that serve; see `find_serving`.
 
@@ -96,6 +99,8 @@ def load_training_data(
         num_states: states kept of each demonstration.
         max_policies: policies of each task at most, evenly over its checkpoints.
         align: whether runs are aligned first.
+        keep_trajectories: whether prompts keep what they were cut out of, for a generator that
+            reads it whole.
 
     Raises:
         InputError: a task has no policy that serves, or a file is damaged.
@@ -136,6 +141,11 @@ def load_training_data(
         vectors = align_runs(vectors, runs_of, zoo.spec)
     task_of = torch.tensor(labels)
     demonstration_task = torch.tensor(demonstration_labels)
+
+    def cut(trajectories: list[Trajectory], task: Tensor) -> Prompts:
+        prompts = _cut_prompts(trajectories, task, window, num_states)
+        return replace(prompts, trajectories=tuple(trajectories)) if keep_trajectories else prompts
+
     return TrainingData(
         spec=zoo.spec,
         tasks=tasks,
@@ -143,8 +153,8 @@ def load_training_data(
         task=task_of,
         run=torch.from_numpy(runs_of),
         held_out=torch.from_numpy(np.concatenate(held_out)),
-        rollouts=_cut_prompts(rollouts, task_of, window, num_states),
-        demonstrations=_cut_prompts(demonstrations, demonstration_task, window, num_states),
+        rollouts=cut(rollouts, task_of),
+        demonstrations=cut(demonstrations, demonstration_task),
         demonstrations_held_out=torch.from_numpy(np.concatenate(demonstrations_held_out)),
         scales=_read_scales(window, zoo.space),
     )

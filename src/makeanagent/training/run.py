@@ -53,7 +53,8 @@ class TrainingRun:
         start: another generator, whose weights each stage begins with as far as they fit.
 
     Raises:
-        InputError: the folder was begun with other settings, another zoo or another start.
+        InputError: the folder was begun with other settings, another zoo or another start, or the
+            start is a generator that reads, whose networks are others than the stages'.
     """
 
     def __init__(
@@ -66,6 +67,11 @@ class TrainingRun:
     ) -> None:
         self.folder, self.zoo, self.config, self.start = folder, zoo, config, start
         self.tasks = tuple(tasks) or tuple(zoo.tasks())
+        if start is not None and start.generator.config.reads_whole:
+            raise InputError(
+                f"{start.name}: a generator that reads, of which the paper's stages have no"
+                " network; begin from one of a zoo, or go on with it by `train reader`"
+            )
         shards = {name: zoo.read_index(name) for name in zoo.shard_names()}
         self._settings = {
             "config": asdict(config),
