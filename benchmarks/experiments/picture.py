@@ -15,7 +15,6 @@ from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import PathPanel, draw_paths, file_style
 from makeanagent.evaluation.protocols import ProtocolConfig
 from makeanagent.generator import MakeAnAgent
-from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
 from makeanagent.rollouts.film import Film, encode_webp, film_episode
 from makeanagent.rollouts.recordings import record_actors
@@ -65,7 +64,7 @@ class Command:
         suite, task = find_task(self.env)
         demonstration = Trajectory.load(self.prompt)
         generator = MakeAnAgent.from_pretrained(self.generator)
-        policies = generator.generate(demonstration, self.num, self.seed, GuidanceConfig())
+        policies = generator.generate(demonstration, self.num, self.seed)
         protocol = ProtocolConfig()
         same, *others = protocol.held_out_range[: 1 + self.layouts]
         with open_pool() as pool:

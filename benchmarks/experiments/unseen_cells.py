@@ -183,10 +183,11 @@ def run_unseen(
                 report(cell.name)
         prompts = _Prompts(pool, suite, generator, seed, config)
         bank, strangers = None, list[Trajectory]()
+        if any(cell.method == "shuffled" for cell in missing):
+            strangers = [prompts.record(task, 1)[0] for task in tasks]
         if any(cell.part == "rivals" for cell in missing):
             if zoo is None:
                 raise InputError("unseen: rivals need the generator's --zoo; or name other --parts")
-            strangers = [prompts.record(task, 1)[0] for task in tasks]
             bank = _load_bank(zoo, generator, config)
         sources = Sources(generator=generator, bank=bank, strangers=strangers, seed=seed)
         makers = Makers(sources, config.methods, config.num_tried)

@@ -13,7 +13,7 @@ SELECTED = "selected"
 unseen tasks alone."""
 SELECTED_BEST = "selected_best"
 """Of the policies chosen on the selection layouts the best one there, alone."""
-CORE = ("unguided", "guided", "cloning", "cloning_moved", SELECTED)
+CORE = ("unguided", "guided", "shuffled", "cloning", "cloning_moved", SELECTED)
 """Methods with all training seeds."""
 RIVALS = tuple(method.name for method in METHODS if method.name not in CORE)
 OWN = ("unguided", "guided", SELECTED, SELECTED_BEST, "shuffled")

@@ -21,7 +21,6 @@ from makeanagent.evaluation.protocols import (
 )
 from makeanagent.evaluation.report import Report, write_report
 from makeanagent.generator import MakeAnAgent
-from makeanagent.models.guidance import GuidanceConfig
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.folder import INDEX_NAME, TENSORS_NAME, save_policies
@@ -128,12 +127,10 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
                     " `make-an-agent evaluate` shows returns"
                 )
         # The first call also loads libraries, which is no part of generating.
-        generator.generate(demonstration, 1, guidance=GuidanceConfig())
+        generator.generate(demonstration, 1)
 
     with stage("generate"):
-        policies = generator.generate(
-            demonstration, config.num_policies, config.seed, GuidanceConfig()
-        )
+        policies = generator.generate(demonstration, config.num_policies, config.seed)
     facts = _describe(config, demonstration, generator, task)
     _save(config, demonstration, policies, generator)
 

@@ -49,6 +49,9 @@ _NOISE_SEED = 2**32
 """Added to a seed for the noise on conditions, which was to be another than that of the diffusion.
 Torch reads 32 bits of a seed on the CPU, so that both draw the same numbers; another constant would
 change what guidance gives."""
+_VARIATION = 0.25
+"""Standard deviation of that noise in the one-step form: half of what conditions of different
+prompts have. Policies act a little differently with it, and no worse."""
 
 
 class MakeAnAgent(nn.Module):
@@ -102,8 +105,9 @@ class MakeAnAgent(nn.Module):
             prompts: one demonstration or several; policy i is prompted by number i modulo their
                 count. Demonstrations of one behaviour that are to prompt each policy together go
                 into a sequence of their own.
-            num_policies: policies in all; by default one for each prompt. Those of one prompt are
-                samples that differ, but for the one-step form's, which are alike.
+            num_policies: policies in all; by default one for each prompt. Those of one prompt
+                differ: they are samples, or in the one-step form, of which a prompt's first policy
+                is the best guess, of conditions with noise.
             seed: of the diffusion's initial noise; the same seed gives the same policies.
             guidance: pull policies towards their demonstration's own actions; without it, the
                 embedding is all that a policy knows of its demonstration.
@@ -117,6 +121,8 @@ class MakeAnAgent(nn.Module):
         steps = self._check_steps(sample_steps)
         groups, rows = group_prompts(prompts, num_policies)
         condition = self.embed_groups(groups)[rows]
+        if self._takes_one_step(steps):
+            condition = _vary(condition, len(groups), seed)
         latents = self._sample(condition, seed, steps)
         if guidance is not None:
             latents = self._guide(groups, rows, condition, seed, steps, guidance)
@@ -138,10 +144,13 @@ class MakeAnAgent(nn.Module):
             )
         return steps
 
+    def _takes_one_step(self, sample_steps: int) -> bool:
+        return sample_steps == 1 and isinstance(self.denoiser, TrunkDenoiser)
+
     def _sample(self, condition: torch.Tensor, seed: int, sample_steps: int) -> torch.Tensor:
         """Latents `[N, G, D]` for conditions `[N, C]`."""
         trunk = self.denoiser if isinstance(self.denoiser, TrunkDenoiser) else None
-        if sample_steps == 1 and trunk is not None:
+        if trunk is not None and self._takes_one_step(sample_steps):
             return trunk.predict(condition)
         latents = sample_latents(
             self.denoiser,
@@ -313,6 +322,14 @@ class MakeAnAgent(nn.Module):
             folder = Path(temporary) / "generator"
             self.save_pretrained(folder)
             return upload_folder(folder, repo_id, private=private)
+
+
+def _vary(condition: torch.Tensor, num_prompts: int, seed: int) -> torch.Tensor:
+    """Conditions `[N, C]` with noise on all but each prompt's first, that policies differ."""
+    source = torch.Generator().manual_seed(seed)
+    noise = torch.randn(condition.shape, generator=source).to(condition)
+    noise[:num_prompts] = 0
+    return condition + _VARIATION * noise
 
 
 def _build_autoencoder(config: GeneratorConfig) -> ParameterAutoencoder | PolicyBasis:

@@ -21,12 +21,12 @@ class Generate:
     "How many policies to generate in all; several demonstrations prompt them by turns."
     together: bool = False
     "Take all demonstrations as showing one behaviour: together they prompt each policy."
-    guidance: bool = True
-    "Pull policies towards the demonstration's own actions; the paper does without."
+    guidance: bool = False
+    "Pull policies towards the demonstration's own actions: for generators that know few tasks."
     generator: str = "metaworld"
     "Generator to use: a bundled one, its folder, or a Hugging Face hub id."
     seed: int = 0
-    "Seed of the diffusion's noise: another one gives other policies."
+    "Seed of the noise: another one gives other policies."
     device: Literal["auto", "cpu", "cuda"] = "auto"
     "Where to compute; auto takes CUDA where there is a device."
 
