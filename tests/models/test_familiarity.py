@@ -9,6 +9,7 @@ from tests.tiny_zoo import TASKS
 from makeanagent import MakeAnAgent, Trajectory
 from makeanagent.errors import InputError
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
+from makeanagent.suites import find_suite
 from makeanagent.trajectories import PromptWindow, SegmentWindow, make_prompt, stack_prompts
 from makeanagent.trajectories.space import Space
 
@@ -296,19 +297,21 @@ def test_a_zoo_of_an_arm_knows_its_own(tiny_zoo):
 
 
 def test_meta_world_is_known_from_one_prompt_of_each_task(tiny_zoo):
-    bundled_generator = MakeAnAgent.from_pretrained("metaworld-10")
-    embedding, tasks = bundled_generator.embedding, bundled_generator.config.tasks
+    generator = MakeAnAgent.from_pretrained("metaworld")
+    tasks = find_suite("metaworld").groups["seen"]
 
     @torch.no_grad()
     def embed(trajectories):
-        behavior, outcome = cut(trajectories)
-        return behavior, outcome, embedding.condition(behavior, outcome)
+        return *cut(trajectories), generator.embed(trajectories)
 
     seen, unseen = [], []
     for item in bundled():
         (seen if item.env_id.partition("/")[2] in tasks else unseen).append(item)
     assert (len(seen), len(unseen)) == (10, 9)
-    familiarity = build(condition_dim=256, widths={"observation_dim": 39, "action_dim": 4})
+    condition_dim = generator.config.condition_dim
+    familiarity = build(
+        condition_dim=condition_dim, widths={"observation_dim": 39, "action_dim": 4}
+    )
     behavior, outcome, condition = embed(seen)
     familiarity.fit(behavior, outcome, torch.arange(10), condition)
 
