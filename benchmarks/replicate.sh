@@ -51,12 +51,12 @@ python -m benchmarks zoo --zoo runs/zoo_generators --out benchmarks/results/zoo_
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks unseen --seeds 3 --sealed
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
     --sealed --out benchmarks/results/known.json
-python -m benchmarks unseen --generator metaworld --parts core --runs runs/shipped \
+python -m benchmarks unseen --generator metaworld-41 --parts core --runs runs/shipped \
     --sealed --out benchmarks/results/shipped.json
 # All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
 python -m benchmarks folds --base runs/base/generator --lessons runs/lessons --sealed \
     --evaluate-nine benchmarks/results/unseen.json
-python -m benchmarks novelty --zoo runs/zoo --generator metaworld-10 \
+python -m benchmarks novelty --zoo runs/zoo --generator runs/paper/distilled-0/generator \
     --num-prompts 6 --num-layouts 10
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture

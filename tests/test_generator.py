@@ -9,7 +9,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from tests import tiny_reader
+from tests import tiny_generator, tiny_reader
 
 from makeanagent.artifacts import read_tensors, write_manifest
 from makeanagent.errors import InputError
@@ -27,6 +27,7 @@ from makeanagent.suites import find_suite, layouts
 from makeanagent.trajectories import Trajectory
 
 PROMPTS = PRETRAINED.parent / "prompts"
+READER = tiny_generator.READER
 CONFIG = GeneratorConfig(
     spec=PolicySpec(observation_dim=10, action_dim=2, hidden=(8, 8)),
     autoencoder=AutoencoderConfig(latent_dim=4),
@@ -56,14 +57,40 @@ def make_prompt(steps: int = 60, width: int = 10, seed: int = 0) -> Trajectory:
     )
 
 
-def test_bundled_generators_are_small_and_know_no_unseen_task(bundled):
-    groups = find_suite("metaworld").groups
+def test_bundled_generators_are_small_and_rounded():
+    assert [folder.name for folder in sorted(PRETRAINED.iterdir())] == ["metaworld", "metaworld-41"]
+    assert sum(path.stat().st_size for path in PRETRAINED.rglob("*") if path.is_file()) < 15e6
     for folder in PRETRAINED.iterdir():
-        assert sum(path.stat().st_size for path in folder.iterdir()) < 15e6
         assert not (folder / "training.safetensors").exists()
-    assert set(groups["seen"]) < set(bundled.config.tasks) <= set(groups["training"])
-    ten = MakeAnAgent.from_pretrained("metaworld-10")
-    assert ten.config.tasks == tuple(sorted(groups["seen"]))
+        for name, tensor in read_tensors(folder / "model.safetensors").items():
+            assert tensor.ndim < 2 or tensor.dtype == np.float16, name
+
+
+def test_bundled_generators_know_all_tasks_and_all_but_the_unseen_ones(bundled):
+    suite = find_suite("metaworld")
+    assert set(bundled.config.tasks) == set(suite.tasks())
+    other = MakeAnAgent.from_pretrained("metaworld-41")
+    assert set(other.config.tasks) == set(suite.groups["training"])
+    assert not set(other.config.tasks) & set(suite.groups["unseen"])
+
+
+def test_the_bundled_generators_cards_say_what_they_read(bundled):
+    for name in ("metaworld", "metaworld-41"):
+        card = (PRETRAINED / name / "README.md").read_text()
+        config = MakeAnAgent.from_pretrained(name).config
+        assert "a whole demonstration of any length" in card
+        assert all(f"- metaworld/{task}\n" in card for task in config.tasks)
+
+
+def test_the_bundled_generator_reads_demonstrations_of_any_length(bundled):
+    demo = Trajectory.load(PROMPTS / "door-lock-v3.npz")
+    short = dataclasses.replace(
+        demo,
+        observations=demo.observations[:6],
+        actions=demo.actions[:5],
+        success=demo.success[:5],
+    )
+    assert bundled.generate([demo, short]).parameters.isfinite().all()
 
 
 def test_the_bundled_generator_guides(bundled):
@@ -188,6 +215,64 @@ def test_numbers_that_float16_holds_are_stored_so(tmp_path):
     for name, tensor in loaded.state_dict().items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, generator.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("config", [CONFIG, READER], ids=["stages", "reader"])
+def test_matrices_are_rounded_to_be_shipped(tmp_path, config):
+    torch.manual_seed(0)
+    generator = MakeAnAgent(config)
+    generator.save_pretrained(tmp_path / "whole")
+    generator.save_pretrained(tmp_path / "small", for_training=False, half=True)
+    files = [tmp_path / name / "model.safetensors" for name in ("whole", "small")]
+    assert files[1].stat().st_size < 0.75 * files[0].stat().st_size
+    for name, tensor in read_tensors(files[1]).items():
+        found = generator.state_dict()[name].numpy()
+        np.testing.assert_allclose(tensor, found, rtol=1e-3, atol=1e-6, err_msg=name)
+        if tensor.ndim > 1:
+            assert tensor.dtype == np.float16, name
+        else:
+            np.testing.assert_array_equal(tensor, found, err_msg=name)
+    # What is rounded stays as it is.
+    small = MakeAnAgent.from_pretrained(tmp_path / "small")
+    small.save_pretrained(tmp_path / "again")
+    assert MakeAnAgent.from_pretrained(tmp_path / "again").fingerprint == small.fingerprint
+    states = torch.randn(20, 10)
+    before, after = (each.generate(make_prompt(), 2).act_all(states) for each in (generator, small))
+    assert (after - before).abs().max() < 0.01
+
+
+def test_matrices_beyond_the_range_of_float16_are_not_rounded(tmp_path):
+    generator = MakeAnAgent(CONFIG)
+    generator.denoiser.head.weight[0, 0] = 1e6
+    generator.save_pretrained(tmp_path / "generator", half=True)
+    found = read_tensors(tmp_path / "generator" / "model.safetensors")["denoiser.head.weight"]
+    np.testing.assert_array_equal(found, generator.denoiser.head.weight.numpy())
+
+
+@pytest.mark.parametrize(
+    ("tasks", "origin"),
+    [
+        ((), "Trained on drawn manipulation tasks"),
+        (("a", "b"), "Trained on demonstrations and experts of\n\n- toy/a\n- toy/b\n"),
+    ],
+)
+def test_a_readers_card_says_what_it_reads_and_where_it_comes_from(tmp_path, tasks, origin):
+    config = dataclasses.replace(READER, suite="toy", tasks=tasks)
+    MakeAnAgent(config).save_pretrained(tmp_path / "generator")
+    card = (tmp_path / "generator" / "README.md").read_text()
+    assert "observations of 10 numbers and actions of 2,\n  a whole demonstration of any" in card
+    assert "60 steps" not in card
+    assert origin in card
+
+
+def test_a_reader_comes_back_and_reads_what_is_short(tmp_path):
+    generator = MakeAnAgent(READER)
+    assert (READER.reads_whole, READER.min_steps, CONFIG.reads_whole) == (True, 1, False)
+    generator.save_pretrained(tmp_path / "generator")
+    loaded = MakeAnAgent.from_pretrained(tmp_path / "generator")
+    assert loaded.config == READER
+    prompts = [make_prompt(), make_prompt(steps=5)]
+    assert torch.equal(loaded.generate(prompts).parameters, generator.generate(prompts).parameters)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])

@@ -80,8 +80,9 @@ class Command:
 
     zoo: Path
     "Zoo that the generator was trained on."
-    generator: str = "metaworld"
-    "Bundled generator, folder, or Hugging Face hub id."
+    generator: str
+    """What was trained on it: a run's folder `generator`, a bundled generator's name, or a Hugging
+    Face hub id."""
     tasks: tuple[str, ...] = ("seen", "unseen")
     "Tasks to generate for, or groups of them."
     num_prompts: int = 20

@@ -1,6 +1,7 @@
-"""Policies that the bundled generators gave before the tree was rearranged.
+"""Policies that the bundled generators gave when they were bundled.
 
-`python -m tests.golden.policies` writes them anew, for a change that is meant to move them.
+`python -m tests.golden.policies` writes them anew, for a change that is meant to move them, such as
+other bundled generators.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ CASES = {
     "metaworld/door-open": ("metaworld", "door-open-v3", None),
     "metaworld/door-lock": ("metaworld", "door-lock-v3", None),
     "metaworld/door-lock, guided": ("metaworld", "door-lock-v3", GuidanceConfig()),
-    "metaworld-10/reach": ("metaworld-10", "reach-v3", None),
+    "metaworld-41/reach": ("metaworld-41", "reach-v3", None),
 }
 """Generator, prompt and guidance of two policies each, seed 3."""
 

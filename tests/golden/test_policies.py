@@ -1,4 +1,4 @@
-"""The bundled generators give the policies that they gave before the tree was rearranged."""
+"""The bundled generators give the policies that they gave when they were bundled."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.golden.policies import CASES, PATH, generate, load_prompt
 from makeanagent import MakeAnAgent, PolicyBatch
 
 TOLERANCE = 1e-3
-"""Of an action: what storing weights as float16 may move it by."""
+"""Of an action: what sums in another order may move it by."""
 GUIDED_TOLERANCE = 0.02
 """Of an action, on the mean: guidance steps by signs, which a last bit may turn."""
 

@@ -41,9 +41,9 @@ def test_its_conditions_are_what_the_generator_makes_of_the_prompts(
 
 
 @pytest.fixture(scope="module")
-def reader():
+def reader(data):
     torch.manual_seed(0)
-    return MakeAnAgent(tiny_generator.READER)
+    return MakeAnAgent(replace(tiny_generator.READER, spec=data.spec))
 
 
 def test_a_reader_reads_the_whole_of_what_was_kept(
@@ -67,7 +67,6 @@ def test_a_reader_reads_the_whole_of_what_was_kept(
 
 
 def test_windows_are_not_enough_for_a_reader(data, reader):
-    data = replace(data, parameters=torch.zeros(len(data.run), reader.config.spec.num_parameters))
     with pytest.raises(InputError, match="reads whole demonstrations, .* keep_trajectories=True"):
         make_bank(data, reader)
 

@@ -64,8 +64,8 @@ make-an-agent generate --prompt demo.npz --num 100 --out policies
 make-an-agent evaluate policies --env procedural/17
 ```
 
-The bundled generators know Meta-World's tasks and were trained on none of these: few of the
-policies that they make of a drawn task's demonstration solve it.
+The bundled generators were trained on such tasks first, of numbers from 1,000,000,000 on, and then
+on Meta-World's own.
 
 ```python
 from makeanagent.suites.procedural import draw_tasks, program_targets, simulate
