@@ -65,6 +65,7 @@ RUN = ReadingConfig(
     shown=SHOWN,
     first=TRAINING,
     mixed_steps=(8, 6),
+    mixed_learning_rates=(1e-3, 1e-3),
 )
 """A whole training in a few seconds; drawn tasks are kept however they end."""
 STEP = 0.05

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from makeanagent.errors import InputError
 from makeanagent.training.augment import AugmentConfig
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.reading import ReadingTraining
@@ -19,11 +20,11 @@ class ReadingConfig:
     "What is recorded of the suite's own tasks."
     first: ReadingTraining = field(default_factory=ReadingTraining)
     "Networks and rates of the first phase, on drawn tasks alone."
-    mixed_steps: tuple[int, ...] = (1_500, 3_000)
+    mixed_steps: tuple[int, ...] = (1_500, 3_000, 1_500)
     """Gradient steps of each phase on both kinds of tasks; before each, the policies of the phase
     before it are played, and what they see is learned from too."""
-    mixed_learning_rate: float = 6e-4
-    "Highest learning rate of these phases."
+    mixed_learning_rates: tuple[float, ...] = (6e-4, 6e-4, 3e-4)
+    "Highest learning rate of each of these phases."
     drawn_share: float = 0.5
     "Share of drawn tasks in their batches."
     drawn_augment: AugmentConfig = field(
@@ -38,3 +39,15 @@ class ReadingConfig:
     "Seed of initialisation and batches."
     checkpoint_seconds: float = 60.0
     "Seconds between checkpoints, from which a killed run goes on."
+
+    def __post_init__(self) -> None:
+        """Check that each phase has its rate.
+
+        Raises:
+            InputError: one has none.
+        """
+        if len(self.mixed_steps) != len(self.mixed_learning_rates):
+            raise InputError(
+                f"reading: mixed_steps {self.mixed_steps} and mixed_learning_rates"
+                f" {self.mixed_learning_rates} must be as many"
+            )

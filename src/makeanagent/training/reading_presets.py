@@ -30,6 +30,7 @@ SMOKE_READING = ReadingConfig(
         num_states=8,
     ),
     mixed_steps=(20, 20),
+    mixed_learning_rates=(1e-3, 1e-3),
 )
 """Seconds; for tests and for a first look at one's own suite."""
 

@@ -197,9 +197,8 @@ class ReadingRun:
         """Train on both kinds of tasks together."""
         config = self.config
         sources = self._join(turn, shown, drawn)
-        training = replace(
-            config.first, gradient_steps=steps, learning_rate=config.mixed_learning_rate
-        )
+        rate = config.mixed_learning_rates[turn]
+        training = replace(config.first, gradient_steps=steps, learning_rate=rate)
         return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
 
     def _join(self, turn: int, shown: Sequence[Path], drawn: Sequence[Path]) -> Sources:
