@@ -109,8 +109,9 @@ class Train:
         run = TrainingRun(self.out, zoo, config, tasks, start)
         for line in run.describe_start():
             print(line)
-        for stage in STAGES if self.stage == "all" else (self.stage,):
-            train_stage(run, stage, device)
+        for stage in STAGES:
+            if self.stage in ("all", stage):
+                train_stage(run, stage, device)
         if all(run.is_done(stage) for stage in STAGES):
             print(f"generator: {run.save_generator()}")
 

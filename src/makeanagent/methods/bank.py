@@ -9,6 +9,7 @@ from torch import Tensor
 
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
+from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.policies.codec import check_parameters
 from makeanagent.trajectories import Trajectory
 
@@ -125,6 +126,7 @@ def make_bank(data: ZooArrays, generator: MakeAnAgent) -> PolicyBank:
             parts = [generator.embed(shown[n : n + 1024]) for n in range(0, len(shown), 1024)]
             return torch.cat(parts).cpu()
         behavior, outcome = prompts.behavior[rows].to(device), prompts.outcome[rows].to(device)
+        assert isinstance(generator.embedding, BehaviorEmbedding)
         return generator.embedding.condition(behavior, outcome, generator.config.condition).cpu()
 
     parameters = data.parameters[rows]

@@ -267,5 +267,6 @@ def build_denoiser(
     latent_shape: tuple[int, int], condition_dim: int, config: DenoiserConfig
 ) -> MLPDenoiser | TrunkDenoiser | UNetDenoiser:
     """The denoiser that `config` describes."""
+    kinds: dict[str, type[MLPDenoiser | TrunkDenoiser | UNetDenoiser]]
     kinds = {"mlp": MLPDenoiser, "trunk": TrunkDenoiser, "unet": UNetDenoiser}
     return kinds[config.kind](latent_shape, condition_dim, config)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from makeanagent.errors import InputError
 from makeanagent.models.autoencoder import ParameterAutoencoder
+from makeanagent.models.basis import PolicyBasis
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.scene import draw_moves, read_scene
@@ -213,7 +214,7 @@ def _share(total: int, parts: int) -> list[int]:
 
 
 def guide_latents(
-    autoencoder: ParameterAutoencoder,
+    autoencoder: ParameterAutoencoder | PolicyBasis,
     starts: Tensor,
     steps: DemonstratedSteps,
     config: GuidanceConfig,
@@ -233,7 +234,7 @@ def guide_latents(
 
 
 def _guide_together(
-    autoencoder: ParameterAutoencoder,
+    autoencoder: ParameterAutoencoder | PolicyBasis,
     starts: Tensor,
     steps: DemonstratedSteps,
     config: GuidanceConfig,
@@ -263,7 +264,7 @@ def _guide_together(
 
 
 def _descend(
-    autoencoder: ParameterAutoencoder,
+    autoencoder: ParameterAutoencoder | PolicyBasis,
     latents: Tensor,
     steps: DemonstratedSteps,
     num_steps: int,

@@ -96,8 +96,8 @@ def make_lessons(
             actor=policies.act,
         )
         half = config.num_states // 2
-        kept = tuple(array[:, :half] for array in asked[0])
-        asked = [kept, _ask(visited, config.num_states - half, rng)]
+        states, labels = asked[0]
+        asked = [(states[:, :half], labels[:, :half]), _ask(visited, config.num_states - half, rng)]
     targets = program_targets(tasks)
     tensors = {
         name: torch.from_numpy(array).unflatten(0, (count, shown))

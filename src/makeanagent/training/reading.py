@@ -187,8 +187,8 @@ def train_reading(
             first += len(part.states)
         log(step + 1, total, values)
         state.save_if_due(step + 1)
-    result: Networks = averaged.module
-    return result.eval()
+    assert isinstance(averaged.module, Networks)
+    return averaged.module.eval()
 
 
 def _rate(step: int, config: ReadingTraining) -> float:

@@ -357,7 +357,7 @@ class ReadingRun:
                 behavior=first.reader,
                 denoiser=first.denoiser,
                 diffusion=diffusion or DiffusionConfig(sample_steps=1),
-                familiarity=familiarity and familiarity.config,
+                familiarity=None if familiarity is None else familiarity.config,
                 suite=self.suite.name,
                 tasks=self.tasks,
                 space=self.space,

@@ -373,5 +373,5 @@ def _optimize(
         averaged.update_parameters(model)
         log(step + 1, total, {name: value.detach() for name, value in values.items()})
         state.save_if_due(step + 1)
-    result: TrunkDenoiser = averaged.module
-    return result.eval()
+    assert isinstance(averaged.module, TrunkDenoiser)
+    return averaged.module.eval()

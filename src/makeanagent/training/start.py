@@ -68,7 +68,7 @@ def find_misfits(target: nn.Module, source: nn.Module) -> list[str]:
     return misfits
 
 
-def keeps_latents(target: ParameterAutoencoder, source: ParameterAutoencoder) -> bool:
+def keeps_latents(target: ParameterAutoencoder, source: nn.Module) -> bool:
     """Whether `target` begins with latents of `source`, of a group of layers at least.
 
     Of these the denoiser of `source` knows something, and of no others; between robots, the middle
