@@ -51,11 +51,17 @@ python -m benchmarks zoo --zoo runs/zoo_generators --out benchmarks/results/zoo_
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks unseen --seeds 3 --sealed
 python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --parts core \
     --sealed --out benchmarks/results/known.json
+# The bundled generators are made so, too: by all fifty tasks, and by those that are not unseen.
+#     make-an-agent train reader --tasks training --lessons runs/lessons --start-from runs/base/generator \
+#         --out runs/metaworld-41
 python -m benchmarks unseen --generator metaworld-41 --parts core --runs runs/shipped \
     --sealed --out benchmarks/results/shipped.json
 # All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
+make-an-agent train reader --tasks drawn --lessons runs/lessons --out runs/base
 python -m benchmarks folds --base runs/base/generator --lessons runs/lessons --sealed \
     --evaluate-nine benchmarks/results/unseen.json
+make-an-agent train reader --tasks drawn --lessons runs/lessons --sampling --out runs/samples
+python -m benchmarks samples --generator runs/samples/generator
 python -m benchmarks novelty --zoo runs/zoo --generator runs/paper/distilled-0/generator \
     --num-prompts 6 --num-layouts 10
 python -m benchmarks speed

@@ -377,12 +377,16 @@ def test_a_reader_comes_back_exactly(reader, tmp_path):
     assert not (tmp_path / "reader" / "training.safetensors").exists()
 
 
-def test_a_reader_gives_one_policy_to_a_demonstration(reader):
+def test_a_readers_first_policy_is_its_best_guess_and_others_vary_by_the_seed(reader):
     first, second = (tiny_reader.make_demonstration(seed=seed) for seed in (1, 2))
     found = reader.generate([first, second], 4, seed=1).parameters
     assert found.shape == (4, tiny_reader.SPEC.num_parameters)
-    assert torch.equal(found[:2], found[2:])
-    assert torch.equal(found, reader.generate([first, second], 4, seed=2).parameters)
+    other = reader.generate([first, second], 4, seed=2).parameters
+    assert torch.equal(found[:2], other[:2])
+    assert torch.equal(found, reader.generate([first, second], 4, seed=1).parameters)
+    for policy in (found[2], other[2]):
+        assert (policy - found[0]).abs().max() > 1e-4
+    assert not torch.equal(found[2], other[2])
     assert (found[0] - found[1]).abs().max() > 1e-3
     latents = reader.denoiser.predict(reader.embed([first]))
     torch.testing.assert_close(found[:1], reader.autoencoder.decode(latents))

@@ -115,7 +115,9 @@ def test_the_generator_gives_the_samples_and_the_one_step_form_one_policy(kinds,
     latents = sampler.diffuse(generator.embed([prompt]), 3, seed=0)
     torch.testing.assert_close(policies, generator.autoencoder.decode(latents[0][:, None]))
     one_step = generator.generate(prompt, 3, sample_steps=1).parameters
-    assert torch.equal(one_step[0], one_step[2])
+    assert not torch.equal(one_step[0], one_step[2])
+    best = generator.generate(prompt, seed=5, sample_steps=1).parameters
+    torch.testing.assert_close(one_step[:1], best)
     latents = sampler.predict(generator.embed([prompt])[:, None])[0, :, None]
     torch.testing.assert_close(one_step[:1], generator.autoencoder.decode(latents))
     other = Sampler(generator, 4).diffuse(generator.embed([prompt]), 3, seed=0)[0][:, None]

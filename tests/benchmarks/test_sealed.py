@@ -62,7 +62,8 @@ def test_a_run_whose_line_was_lost_is_logged_anew(use, tmp_path):
 
 
 def test_only_what_logs_asks_for_sealed_layouts():
-    # Protocols alone read the range, and only the experiment that logs asks them for it.
+    # Protocols read the range, and only the experiment that logs asks them for it; `folds` reads it
+    # and logs that itself.
     files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
     readers, askers = set(), set()
     for path in files:
@@ -73,5 +74,6 @@ def test_only_what_logs_asks_for_sealed_layouts():
                     readers.add(path.name)
             if isinstance(node, ast.keyword) and node.arg == "score_on":
                 askers.add(path.name)
-    assert readers == {"protocols.py"}
+    assert readers == {"protocols.py", "folds_cells.py"}
+    assert "sealed.log_use(" in (ROOT / "benchmarks/experiments/folds_cells.py").read_text()
     assert askers == {"unseen_cells.py", "unseen.py"}

@@ -41,7 +41,7 @@ def knowing(generator, demonstrations, tmp_path_factory):
     return folder
 
 
-def test_guidance_is_on_unless_it_is_switched_off(run, generator, tmp_path):
+def test_guidance_is_off_unless_it_is_asked_for(run, generator, tmp_path):
     # Actions that an untrained generator's policies are far from.
     demonstration = tmp_path / "bold.npz"
     rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_guidance_is_on_unless_it_is_switched_off(run, generator, tmp_path):
         actions=np.full((80, 2), 0.9),
         success=np.arange(80) > 60,
     ).save(demonstration)
-    for name, options in (("guided", []), ("plain", ["--no-guidance"])):
+    for name, options in (("guided", ["--guidance"]), ("plain", [])):
         run(
             "generate", "--prompt", demonstration, "--generator", generator, "--num", 2,
             "--out", tmp_path / name, *options,

@@ -22,8 +22,7 @@ class Train:
     stage: Annotated[
         Literal["reader", "autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional
     ]
-    """What to train: reader is a generator that reads demonstrations, on drawn tasks and a suite's
-    own; the others are the paper's stages on a zoo, of which all trains all three."""
+    "What to train: a reader, one of the paper's stages on a zoo, or all three of these."
     out: Path
     "Folder of the run: its weights, what it goes on from, and the generator at the end."
     suite: str = "metaworld"
@@ -35,15 +34,15 @@ class Train:
     preset: Literal["fast", "paper", "smoke"] = "fast"
     "Sizes: fast is for two cores, paper has tables 1 to 3, smoke takes seconds."
     tasks: tuple[str, ...] = ()
-    """Tasks to train on, by default all of the zoo's; of a reader, tasks or groups of the suite, by
-    default all, and drawn for those that are drawn alone."""
+    "Tasks or groups to train on, by default all; drawn is for a reader of drawn tasks alone."
+    sampling: bool = False
+    "Of a reader: whether it learns to sample besides, in a last phase."
     condition: Literal["hv", "h", "v"] = "hv"
     "Embeddings that condition the diffusion: both, h alone, or v alone (figure 8)."
     window_steps: int | None = None
     "How many steps of a demonstration the prompt window spans (n); by default the paper's 60."
     start_from: str | None = None
-    """Generator to begin from: a name, folder or hub id. Stages take over the weights that fit;
-    for a reader it stands for the phase on drawn tasks."""
+    "Generator to begin from as far as it fits: a name, folder or hub id."
     seed: int = 0
     "Seed of initialisation, batches and noise."
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -69,6 +68,7 @@ class Train:
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.training.reading_presets import READING_PRESETS
         from makeanagent.training.reading_run import ReadingRun
+        from makeanagent.training.sampling_phase import SamplingTraining
 
         if self.preset not in READING_PRESETS:
             raise InputError(
@@ -77,7 +77,8 @@ class Train:
             )
         suite = find_suite(self.suite)
         tasks = () if self.tasks == ("drawn",) else expand_tasks(suite, self.tasks or ("all",))
-        config = replace(READING_PRESETS[self.preset], seed=self.seed)
+        sampling = SamplingTraining() if self.sampling else None
+        config = replace(READING_PRESETS[self.preset], seed=self.seed, sampling=sampling)
         run = ReadingRun(self.out, suite, tasks, config, lessons=self.lessons, start=start)
         train_reader(run, device)
         print(f"generator: {run.save_generator()}")
