@@ -22,7 +22,7 @@ class Generate:
     together: bool = False
     "Take all demonstrations as showing one behaviour: together they prompt each policy."
     guidance: bool = False
-    "Pull policies towards the demonstration's own actions: it helps on some tasks, harms on others."
+    "Pull policies towards the demonstration's own actions: it helps some tasks and harms others."
     generator: str = "metaworld"
     "Generator to use: a bundled one, its folder, or a Hugging Face hub id."
     seed: int = 0
