@@ -22,9 +22,12 @@ from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.suites.tasks import expand_tasks
 from makeanagent.training.presets import PRESETS
+from makeanagent.training.reading_presets import FAST_READING
 from makeanagent.zoo.store import Zoo
 
 Preset = Literal["fast", "paper", "smoke"]
+READER = "reader"
+"""In place of a preset's name, of a generator that was given and that reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +133,7 @@ class Command:
             num_prompts=self.num_prompts,
             parts=self.parts,
             sealed=self.sealed,
-            preset=self.preset,
+            preset=READER if generator.config.reads_whole else self.preset,
         )
         # One that was given may be of another recipe, or not tell of which.
         if self.generator is not None:
@@ -145,7 +148,7 @@ def resolve_settings(
     num_prompts: int,
     parts: Sequence[Part],
     sealed: bool,
-    preset: Preset,
+    preset: str,
 ) -> Settings:
     """What is measured with these options by today's code."""
     config = UnseenConfig(
@@ -166,8 +169,18 @@ def resolve_settings(
         **methods,
         "protocol": asdict(ProtocolConfig(score_on="sealed" if sealed else "scoring")),
         "expert_noise": list(EXPERT_NOISE),
-        "training": asdict(PRESETS[preset]),
+        "training": _describe_preset(preset),
     }
+
+
+def _describe_preset(preset: str) -> Settings:
+    """Settings of the training that a preset, or `READER`, names."""
+    if preset != READER:
+        return asdict(PRESETS[preset])
+    settings = asdict(FAST_READING)
+    # As runs write it that do not learn to sample.
+    del settings["sampling"]
+    return settings
 
 
 def write_page() -> str:

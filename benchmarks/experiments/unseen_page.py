@@ -24,6 +24,7 @@ README_METHODS = (
     "unguided",
     "guided",
     SELECTED,
+    "shuffled",
     "cloning",
     "cloning_moved",
     "retrieval",
