@@ -10,7 +10,17 @@ import pytest
 
 MAX_SECONDS = 0.5
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "make-an-agent")
-HEAVY = ("torch", "diffusers", "metaworld", "mujoco", "gymnasium", "matplotlib", "minari", "scipy")
+HEAVY = (
+    "numpy",
+    "torch",
+    "diffusers",
+    "metaworld",
+    "mujoco",
+    "gymnasium",
+    "matplotlib",
+    "minari",
+    "scipy",
+)
 
 
 def cpu_seconds(command: list[str]) -> float:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from makeanagent.errors import InputError, check_counts, check_positive, check_shares
-from makeanagent.suites.layouts import ZOO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +70,9 @@ class SACConfig:
             InputError: a number is out of its range.
         """
         check_counts(self, _MAY_BE_ZERO)
+        # Imported here, as the command line reads these settings before it needs any suite.
+        from makeanagent.suites.layouts import ZOO
+
         if self.layout >= len(ZOO):
             raise InputError(f"layout {self.layout}: zoos have layouts 0 to {len(ZOO) - 1}")
         if self.env_steps < self.checkpoint_steps:
