@@ -1,7 +1,7 @@
 """Lessons of drawn tasks, made by playing their programs (`makeanagent.suites.procedural`)."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
-from makeanagent.errors import InputError
+from makeanagent.artifacts import as_json
 from makeanagent.generator import MakeAnAgent
 from makeanagent.parallel import one_thread
 from makeanagent.suites.procedural import (
@@ -23,7 +22,7 @@ from makeanagent.suites.procedural import (
     simulate,
 )
 from makeanagent.suites.procedural.tasks import NUMBERS_OF_A_SEED
-from makeanagent.training.lessons import LessonShard
+from makeanagent.training.lessons import LessonShard, make_missing, note_settings
 from makeanagent.trajectories.excerpt import Excerpts, cut_excerpts
 from makeanagent.trajectories.trajectory import Trajectory
 
@@ -204,21 +203,13 @@ def draw_lessons(
     settings = as_json(asdict(config))
     for name in ("num_tasks", "num_visited_tasks"):
         del settings[name]
-    path = folder / "lessons.json"
-    if path.is_file() and read_json(path)["config"] != settings:
-        raise InputError(f"{folder}: lessons of other settings; use the same, or another folder")
-    write_json(path, {"config": settings, "provenance": describe_provenance()})
+    note_settings(folder, {"config": settings})
     paths = [
         folder / f"{number:05d}.safetensors"
         for number in range(-(-config.num_tasks // config.tasks_per_shard))
     ]
-    absent = [number for number, each in enumerate(paths) if not each.is_file()]
-    jobs = [
-        pool.submit(_write_shard, config, number, generator, paths[number]) for number in absent
-    ]
-    if absent:
-        on_shard(len(paths) - len(absent), len(paths))
-    for done, job in enumerate(as_completed(jobs), len(paths) - len(absent) + 1):
-        job.result()
-        on_shard(done, len(paths))
-    return paths
+    return make_missing(
+        paths,
+        lambda number: pool.submit(_write_shard, config, number, generator, paths[number]),
+        on_shard,
+    )

@@ -4,17 +4,19 @@ What a policy is to do is asked on other layouts than its prompt's, so that it h
 the demonstration and cannot be copied from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from makeanagent.artifacts import write_tensors
+from makeanagent.artifacts import describe_provenance, read_json, write_json, write_tensors
+from makeanagent.errors import InputError
 from makeanagent.models.reader import Knots
 
 
@@ -180,3 +182,40 @@ class StoredLessons:
         """States `[count, O]` of the first shard."""
         states = self._shards[0].states.flatten(0, 1)
         return states[:: max(1, len(states) // count)][:count].numpy()
+
+
+def note_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Note what lessons are made with in their folder, once.
+
+    Raises:
+        InputError: it was begun with other settings.
+    """
+    path = folder / "lessons.json"
+    if not path.is_file():
+        write_json(path, settings | {"provenance": describe_provenance()})
+        return
+    found = read_json(path)
+    if any(found[name] != value for name, value in settings.items()):
+        raise InputError(f"{folder}: lessons of other settings; use the same, or another folder")
+
+
+def make_missing(
+    paths: Sequence[Path],
+    begin: Callable[[int], Future[None]],
+    on_file: Callable[[int, int], Any],
+) -> list[Path]:
+    """Have jobs make the files that are missing, and return all of them.
+
+    Args:
+        paths: of the files.
+        begin: starts the job that makes the file of a number.
+        on_file: called with the number of files that are there and that are wanted, before the
+            first one too; never, where none is missing.
+    """
+    jobs = [begin(number) for number, path in enumerate(paths) if not path.is_file()]
+    if jobs:
+        on_file(len(paths) - len(jobs), len(paths))
+    for done, job in enumerate(as_completed(jobs), len(paths) - len(jobs) + 1):
+        job.result()
+        on_file(done, len(paths))
+    return list(paths)

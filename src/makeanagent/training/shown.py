@@ -1,24 +1,24 @@
 """Lessons of a suite's own tasks, shown by its experts and labelled by its teachers."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import torch
 
-from makeanagent.artifacts import as_json, describe_provenance, read_json, write_json
+from makeanagent.artifacts import as_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.reader import Knots
 from makeanagent.parallel import one_thread
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import Act, Environment, Suite, layouts
-from makeanagent.training.lessons import LessonShard
+from makeanagent.training.lessons import LessonShard, make_missing, note_settings
 from makeanagent.trajectories.excerpt import excerpt_trajectories
 from makeanagent.trajectories.trajectory import Trajectory
 
@@ -171,13 +171,6 @@ def _label(teacher: Act, states: np.ndarray) -> tuple[torch.Tensor, torch.Tensor
     return torch.from_numpy(states[None]), torch.from_numpy(labels[None])
 
 
-class Ends(NamedTuple):
-    """Where a task's lessons are read, and where new ones are written."""
-
-    source: Path
-    target: Path
-
-
 @one_thread()
 def _write_lessons(
     suite: Suite, task: str, config: ShownConfig, generator: MakeAnAgent | None, path: Path
@@ -218,21 +211,28 @@ def show_lessons(
     Raises:
         InputError: the folder was begun with other settings, or an expert never succeeds.
     """
-    _check_header(folder, suite, config)
-    return _fill(
-        folder,
-        tasks,
-        lambda task, path: pool.submit(_write_lessons, suite, task, config, generator, path),
+    paths = _open_folder(folder, suite, tasks, config)
+    return make_missing(
+        paths,
+        lambda number: pool.submit(
+            _write_lessons, suite, tasks[number], config, generator, paths[number]
+        ),
         on_task,
     )
 
 
 @one_thread()
 def _revisit(
-    suite: Suite, task: str, config: ShownConfig, generator: MakeAnAgent, turn: int, paths: Ends
+    suite: Suite,
+    task: str,
+    config: ShownConfig,
+    generator: MakeAnAgent,
+    turn: int,
+    source: Path,
+    path: Path,
 ) -> None:
     """One task's lessons with states added that the generator's policies see."""
-    before = LessonShard.load(paths.source)
+    before = LessonShard.load(source)
     knots = Knots(*(getattr(before, name)[0][:, None] for name in Knots._fields))
     conditions = generator.embedding(knots)[torch.arange(config.num_visited) % len(knots.success)]
     policies = list(generator.generate_from(conditions))
@@ -246,7 +246,7 @@ def _revisit(
         before,
         states=torch.cat([before.states, states], dim=1),
         labels=torch.cat([before.labels, labels], dim=1),
-    ).save(paths.target)
+    ).save(path)
 
 
 def revisit_lessons(
@@ -276,50 +276,30 @@ def revisit_lessons(
     Returns:
         One file for each task.
     """
-    _check_header(folder, suite, config)
-    by_task = dict(zip(tasks, sources, strict=True))
-    return _fill(
-        folder,
-        tasks,
-        lambda task, path: pool.submit(
-            _revisit, suite, task, config, generator, turn, Ends(by_task[task], path)
+    paths = _open_folder(folder, suite, tasks, config)
+    return make_missing(
+        paths,
+        lambda number: pool.submit(
+            _revisit,
+            suite,
+            tasks[number],
+            config,
+            generator,
+            turn,
+            sources[number],
+            paths[number],
         ),
         on_task,
     )
 
 
-def _check_header(folder: Path, suite: Suite, config: ShownConfig) -> None:
-    """Note the settings of lessons in their folder.
+def _open_folder(
+    folder: Path, suite: Suite, tasks: Sequence[str], config: ShownConfig
+) -> list[Path]:
+    """The tasks' files in a folder of lessons.
 
     Raises:
-        InputError: it was begun with others.
+        InputError: it was begun with other settings.
     """
-    settings = {"config": as_json(asdict(config)), "suite": suite.name}
-    header = folder / "lessons.json"
-    if header.is_file():
-        found = read_json(header)
-        if any(found[name] != value for name, value in settings.items()):
-            raise InputError(
-                f"{folder}: lessons of other settings; use the same, or another folder"
-            )
-    else:
-        write_json(header, settings | {"provenance": describe_provenance()})
-
-
-def _fill(
-    folder: Path,
-    tasks: Sequence[str],
-    begin: Callable[[str, Path], Future[None]],
-    on_task: Callable[[int, int], Any],
-) -> list[Path]:
-    """The tasks' files, of which jobs make those that are missing."""
-    paths = [folder / f"{quote(task, safe='')}.safetensors" for task in tasks]
-    jobs = [
-        begin(task, path) for task, path in zip(tasks, paths, strict=True) if not path.is_file()
-    ]
-    if jobs:
-        on_task(len(paths) - len(jobs), len(paths))
-    for done, job in enumerate(as_completed(jobs), len(paths) - len(jobs) + 1):
-        job.result()
-        on_task(done, len(paths))
-    return paths
+    note_settings(folder, {"config": as_json(asdict(config)), "suite": suite.name})
+    return [folder / f"{quote(task, safe='')}.safetensors" for task in tasks]
