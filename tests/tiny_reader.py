@@ -15,6 +15,7 @@ from makeanagent.models.reader import ReaderConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Step, Suite
 from makeanagent.training.drawn import DrawnConfig
+from makeanagent.training.practice import PracticeTraining
 from makeanagent.training.reading import ReadingTraining
 from makeanagent.training.reading_run import ReadingConfig
 from makeanagent.training.shown import ShownConfig
@@ -64,8 +65,9 @@ RUN = ReadingConfig(
     ),
     shown=SHOWN,
     first=TRAINING,
+    second_steps=4,
     mixed_steps=(8, 6),
-    mixed_learning_rates=(1e-3, 1e-3),
+    practice=PracticeTraining(gradient_steps=20, num_states=8),
 )
 """A whole training in a few seconds; drawn tasks are kept however they end."""
 STEP = 0.05

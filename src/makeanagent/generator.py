@@ -38,6 +38,7 @@ from makeanagent.models.denoisers import TrunkDenoiser, build_denoiser
 from makeanagent.models.diffusion import make_scheduler, sample_latents
 from makeanagent.models.familiarity import Familiarity, Judgement
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
+from makeanagent.models.practice import Practice
 from makeanagent.models.reader import DemonstrationReader, ReaderConfig
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
@@ -64,6 +65,7 @@ class MakeAnAgent(nn.Module):
         embedding: BehaviorEmbedding | DemonstrationReader | None = None,
         denoiser: nn.Module | None = None,
         familiarity: Familiarity | None = None,
+        practice: Practice | None = None,
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
@@ -77,6 +79,10 @@ class MakeAnAgent(nn.Module):
         if config.familiarity is not None and familiarity is None:
             assert config.space is not None
             self.familiarity = Familiarity(config.space, config.familiarity)
+        self.practice = practice
+        if config.practice is not None and practice is None:
+            shape = self.autoencoder.latent_shape
+            self.practice = Practice(config.condition_dim, shape, config.practice)
         # Made here, as importing diffusers takes longer than generating.
         self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
@@ -121,17 +127,19 @@ class MakeAnAgent(nn.Module):
         steps = self._check_steps(sample_steps)
         groups, rows = group_prompts(prompts, num_policies)
         condition = self.embed_groups(groups)[rows]
+        practised = self._recall(condition, steps)
         if self._takes_one_step(steps):
             condition = _vary(condition, len(groups), seed)
-        latents = self._sample(condition, seed, steps)
+        latents = self._sample(condition, seed, steps) + practised
         if guidance is not None:
-            latents = self._guide(groups, rows, condition, seed, steps, guidance)
+            latents = self._guide(groups, rows, condition, practised, seed, steps, guidance)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     @torch.no_grad()
     def generate_from(self, condition: torch.Tensor, seed: int = 0) -> PolicyBatch:
         """A policy for each condition `[N, C]`, by that alone."""
-        latents = self._sample(condition, seed, self.config.diffusion.sample_steps)
+        steps = self.config.diffusion.sample_steps
+        latents = self._sample(condition, seed, steps) + self._recall(condition, steps)
         return PolicyBatch(self.autoencoder.decode(latents), self.config.spec)
 
     def _check_steps(self, sample_steps: int | None) -> int:
@@ -162,11 +170,30 @@ class MakeAnAgent(nn.Module):
         )
         return latents if trunk is None else latents * trunk.scale
 
+    def _recall(self, condition: torch.Tensor, sample_steps: int) -> torch.Tensor:
+        """What latents `[N, G, D]` are changed by where conditions are of practised tasks."""
+        trunk = self.denoiser if isinstance(self.denoiser, TrunkDenoiser) else None
+        if self.practice is None or trunk is None or not self._takes_one_step(sample_steps):
+            return condition.new_zeros(())
+        return self.practice.correct(condition, trunk.predict(condition))
+
+    def recognise(self, prompts: Sequence[Trajectory]) -> list[str | None]:
+        """Of each demonstration the practised task that it is taken for; None if it is read alone.
+
+        Raises:
+            InputError: a demonstration has another width.
+        """
+        if self.practice is None or not self._takes_one_step(self.config.diffusion.sample_steps):
+            return [None] * len(prompts)
+        numbers = self.practice.recognise(self.embed(prompts)).tolist()
+        return [None if number < 0 else self.config.tasks[number] for number in numbers]
+
     def _guide(
         self,
         groups: Sequence[Sequence[Trajectory]],
         rows: torch.Tensor,
         condition: torch.Tensor,
+        practised: torch.Tensor,
         seed: int,
         sample_steps: int,
         guidance: GuidanceConfig,
@@ -177,6 +204,7 @@ class MakeAnAgent(nn.Module):
             groups: the demonstrations, M groups.
             rows: int `[N]`: the group of each policy.
             condition: `[N, C]`.
+            practised: `[N, G, D]`, or a 0: what `_recall` adds.
             seed: of the noise.
             sample_steps: denoising steps.
             guidance: how far, and how.
@@ -186,7 +214,8 @@ class MakeAnAgent(nn.Module):
         noise = torch.randn(repeated.shape, generator=source).to(repeated)
         noise[: len(groups)] = 0
         drawn = self._sample(repeated + guidance.condition_noise * noise, seed, sample_steps)
-        starts = drawn.unflatten(0, (guidance.num_starts, len(rows))).transpose(0, 1)
+        drawn = drawn.unflatten(0, (guidance.num_starts, len(rows))) + practised
+        starts = drawn.transpose(0, 1)
         steps = gather_steps(
             groups,
             guidance.in_unit(self.config.unit),

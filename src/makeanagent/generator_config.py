@@ -11,6 +11,7 @@ from makeanagent.models.behavior import BehaviorConfig, ConditionKind
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.models.familiarity import FamiliarityConfig
+from makeanagent.models.practice import PracticeConfig
 from makeanagent.models.reader import ReaderConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.trajectories import PromptWindow
@@ -31,6 +32,8 @@ class GeneratorConfig:
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     familiarity: FamiliarityConfig | None = None
     "Of what is said of demonstrations unlike training, which not every generator has."
+    practice: PracticeConfig | None = None
+    "Of the practised tasks, which not every generator has."
     condition: ConditionKind = "hv"
     suite: str = ""
     "Where the training policies came from."
@@ -58,7 +61,7 @@ class GeneratorConfig:
             )
         object.__setattr__(self, "space", space)
         _check_choice("condition", self.condition, ConditionKind)
-        for name in (*_PARTS, "window", "familiarity"):
+        for name in (*_PARTS, "window", "familiarity", "practice"):
             if (part := getattr(self, name)) is not None:
                 _check_fields(name, part)
 
@@ -132,6 +135,9 @@ class GeneratorConfig:
             values["training"] = content["training"]
             found = content["familiarity"]
             values["familiarity"] = None if found is None else FamiliarityConfig(**found)
+            # Generators of before there was practice do not have the field.
+            found = content.get("practice")
+            values["practice"] = None if found is None else PracticeConfig(**found)
             return cls(**values, tasks=tuple(content["tasks"]))
         except (AttributeError, InputError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None

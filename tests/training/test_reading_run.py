@@ -13,10 +13,13 @@ from makeanagent.artifacts import read_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.diffusion import DiffusionConfig
+from makeanagent.models.reader import Knots
 from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training import reading_run
+from makeanagent.training.lessons import LessonShard
+from makeanagent.training.reading import blend, measure_actions
 from makeanagent.training.reading_presets import READING_PRESETS
 from makeanagent.training.reading_run import ReadingRun
 from makeanagent.training.sampling_phase import SamplingTraining
@@ -25,6 +28,7 @@ from makeanagent.trajectories import Trajectory
 
 DRAWN = ProceduralSuite()
 TASKS = ("3", "5")
+PHASES = ("first", "second", "mixed-0", "mixed-1", "blended")
 
 
 def train(run):
@@ -57,6 +61,12 @@ def alone(tmp_path_factory, lessons):
     return run
 
 
+def read(run, phase):
+    """A phase's networks, which are there."""
+    assert (run.folder / f"{phase}.safetensors").is_file()
+    return run._phase(phase, [], RUN.first, None, "cpu", lambda *_: None)
+
+
 def times(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
@@ -81,16 +91,18 @@ def make_prompt():
 
 def test_a_run_draws_tasks_learns_records_and_learns_again(run):
     assert run.texts[0] == "drawing tasks"
-    assert run.texts[-6:] == [
+    assert run.texts[-8:] == [
         "first phase",
         "visiting drawn tasks",
+        "second phase",
         "recording the tasks",
         "mixed-0 phase",
         "visiting the tasks",
         "mixed-1 phase",
+        "practice",
     ]
     names = {path.name for path in run.folder.iterdir()}
-    weights = {f"{name}.safetensors" for name in ("first", "mixed-0", "mixed-1")}
+    weights = {f"{name}.safetensors" for name in (*PHASES, "practice")}
     assert names == {"run.json", *weights, "revisited-1", "generator"}
     settings = read_json(run.folder / "run.json")
     assert settings["tasks"] == list(TASKS)
@@ -104,15 +116,56 @@ def test_the_generator_is_that_of_the_last_phase(run):
     assert (config.suite, config.tasks) == ("procedural", TASKS)
     assert config.space == DRAWN.space("3")
     assert config.training["config"]["mixed_steps"] == list(RUN.mixed_steps)
-    policies = generator.generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
+    prompts = [make_prompt(), [make_prompt(), make_prompt()]]
+    assert generator.recognise(prompts[:1]) == [None]
+    policies = generator.generate(prompts, 4)
     # As of the networks themselves, before they were saved.
-    networks = run._phase("mixed-1", [], RUN.first, None, "cpu", lambda *_: None)
-    again = run.assemble(networks).generate([make_prompt(), [make_prompt(), make_prompt()]], 4)
+    networks = read(run, "blended")
+    again = run.assemble(networks).generate(prompts, 4)
     assert torch.equal(policies.parameters, again.parameters)
-    first = run._phase("first", [], RUN.first, None, "cpu", lambda *_: None)
-    assert not torch.equal(
-        run.assemble(first).generate(make_prompt()).parameters, policies.parameters[:1]
+    for phase in PHASES[:-1]:
+        other = run.assemble(read(run, phase)).generate(make_prompt())
+        assert not torch.equal(other.parameters, policies.parameters[:1])
+
+
+def test_its_weights_lie_between_those_before_the_mixed_phases_and_after(run):
+    before, after, found = (
+        read(run, name).state_dict() for name in ("second", "mixed-1", "blended")
     )
+    assert RUN.kept_share == 0.5
+    for name, weight in found.items():
+        torch.testing.assert_close(weight, (before[name] + after[name]) / 2)
+    assert not before["denoiser.head.weight"].equal(after["denoiser.head.weight"])
+
+
+def test_a_latent_is_practised_for_each_of_the_suites_own_tasks(run, alone):
+    generator = MakeAnAgent.from_pretrained(run.folder / "generator")
+    practice = generator.practice
+    assert practice.conditions.shape[:2] == (len(TASKS), RUN.shown.num_demonstrations)
+    # Fitted to the lessons of the last turn: they do better in their states than what is read.
+    for number, task in enumerate(TASKS):
+        lessons = LessonShard.load(run.folder / "revisited-1" / f"{task}.safetensors")
+        knots = Knots(*(getattr(lessons, name)[0][:, None] for name in Knots._fields))
+        conditions = generator.embedding(knots)
+        torch.testing.assert_close(conditions, practice.conditions[number])
+        assert practice.recognise(conditions).eq(number).float().mean() >= 0.5
+
+        def measure(latents, lessons=lessons):
+            states = lessons.states.expand(len(latents), -1, -1)
+            labels = lessons.labels.expand(len(latents), -1, -1)
+            means = generator.autoencoder.act(latents, states)
+            return measure_actions(means, labels, RUN.first)
+
+        read = generator.denoiser.predict(conditions)
+        assert measure(practice.latents[number][None])[0] < 0.9 * measure(read).min()
+    assert MakeAnAgent.from_pretrained(alone.folder / "generator").practice is None
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.0, "mixed-1"), (1.0, "second")])
+def test_a_share_of_none_or_all_is_one_of_the_two(run, share, name):
+    found = blend(read(run, "second"), read(run, "mixed-1"), share).state_dict()
+    for key, weight in read(run, name).state_dict().items():
+        torch.testing.assert_close(found[key], weight)
 
 
 def test_run_again_it_does_nothing(run):
@@ -141,21 +194,24 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         ReadingRun(tmp_path, DRAWN, TASKS, RUN)
 
 
-def test_drawn_tasks_alone_are_the_first_phase_alone(alone, run):
-    assert alone.texts[-1] == "first phase"
+def test_drawn_tasks_alone_are_the_first_two_phases_alone(alone, run):
+    assert alone.texts[-1] == "second phase"
     assert not (alone.folder / "mixed-0.safetensors").exists()
-    first, found = ((each.folder / "first.safetensors").read_bytes() for each in (run, alone))
-    assert first == found
+    for phase in ("first", "second"):
+        first, found = (
+            (each.folder / f"{phase}.safetensors").read_bytes() for each in (run, alone)
+        )
+        assert first == found
     assert MakeAnAgent.from_pretrained(alone.folder / "generator").config.tasks == ()
     assert differ(weights(alone.folder / "generator"), weights(run.folder / "generator"))
 
 
-def test_a_start_takes_the_place_of_the_first_phase(alone, run, tmp_path):
+def test_a_start_takes_the_place_of_the_first_two_phases(alone, run, tmp_path):
     start = load_start(alone.folder / "generator")
     begun = ReadingRun(tmp_path / "run", DRAWN, TASKS, RUN, lessons=alone.lessons, start=start)
-    assert "first phase" not in train(begun)
-    assert not (begun.folder / "first.safetensors").exists()
-    # It is the very first phase of the other run.
+    assert not {"first phase", "second phase"} & {*train(begun)}
+    assert not (begun.folder / "second.safetensors").exists()
+    # It is the very second phase of the other run.
     assert not differ(weights(begun.folder / "generator"), weights(run.folder / "generator"))
     assert read_json(begun.folder / "run.json")["start"] == start.to_dict()
     with pytest.raises(InputError, match="begun with another start"):
@@ -196,6 +252,7 @@ def test_a_suite_of_another_space_is_learned_by_itself(name, tmp_path, monkeypat
         "mixed-0 phase",
         "visiting the tasks",
         "mixed-1 phase",
+        "practice",
     ]
     assert used == [[1.0], [1.0]]
     generator = MakeAnAgent.from_pretrained(run.folder / "generator")

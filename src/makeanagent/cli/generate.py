@@ -55,6 +55,7 @@ class Generate:
         policies = generator.generate(behaviors, self.num, self.seed, guidance)
         seconds = perf_counter() - begin
         oddities = self._note_oddities(generator, prompts)
+        practised = self._note_practised(generator, prompts)
         flexible = self._note_failures(generator, prompts)
         save_policies(
             self.out,
@@ -67,6 +68,7 @@ class Generate:
                 "env_ids": [prompt.env_id for prompt in prompts],
                 "prompts_without_success": flexible,
                 "unlike_training": oddities,
+                "practised_tasks": practised,
                 "generator": self.generator,
                 "generator_sha256": generator.fingerprint,
                 "seed": self.seed,
@@ -98,6 +100,19 @@ class Generate:
             for note in judgement.notes:
                 print(f"note: {which} hides the {note.subject}, as training did by chance")
         return [[asdict(finding) for finding in each.findings + each.notes] for each in judgements]
+
+    def _note_practised(
+        self, generator: "MakeAnAgent", prompts: list["Trajectory"]
+    ) -> list[str | None]:
+        """Say which demonstrations are of tasks that were practised, and return these tasks."""
+        found = generator.recognise(prompts)
+        for task in dict.fromkeys(task for task in found if task):
+            count = found.count(task)
+            print(
+                f"note: {count} demonstration(s) of {self.prompt}: recognised as {task}, which"
+                " training practised; their policies are those of practice"
+            )
+        return found
 
     def _note_failures(self, generator: "MakeAnAgent", prompts: list["Trajectory"]) -> list[int]:
         """Say which demonstrations show no success, and return their numbers."""

@@ -1,5 +1,6 @@
 """Recipe: train reader, basis and denoiser together, by what policies do on other layouts."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,6 +190,21 @@ def train_reading(
         state.save_if_due(step + 1)
     assert isinstance(averaged.module, Networks)
     return averaged.module.eval()
+
+
+def blend(kept: Networks, learned: Networks, share: float) -> Networks:
+    """Networks between two, of which one was trained on from the other (Wortsman et al. 2022).
+
+    Args:
+        kept: from before.
+        learned: from after.
+        share: of the former's weights.
+    """
+    between, weights = copy.deepcopy(learned), kept.state_dict()
+    for name, weight in between.state_dict().items():
+        if weight.is_floating_point():
+            weight.lerp_(weights[name], share)
+    return between
 
 
 def _rate(step: int, config: ReadingTraining) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import torch
+from torch import nn
 
 from makeanagent.artifacts import (
     as_json,
@@ -23,26 +24,30 @@ from makeanagent.generator import MakeAnAgent
 from makeanagent.generator_config import GeneratorConfig
 from makeanagent.models.diffusion import DiffusionConfig
 from makeanagent.models.familiarity import Familiarity, FamiliarityConfig
+from makeanagent.models.practice import Practice
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training.augment import Augmentation, AugmentConfig
-from makeanagent.training.drawn import draw_lessons
 from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
-from makeanagent.training.reading import Networks, ReadingTraining, train_reading
+from makeanagent.training.practice import practise
+from makeanagent.training.reading import Networks, ReadingTraining, blend, train_reading
 from makeanagent.training.reading_config import ReadingConfig
-from makeanagent.training.sampling_run import Sources, run_sampling_phase
-from makeanagent.training.shown import revisit_lessons, show_lessons
+from makeanagent.training.reading_lessons import LessonMaker
+from makeanagent.training.sampling_run import Sources, describe_steps, run_sampling_phase
 from makeanagent.training.start import Start, find_misfits
+
+_SECOND = 9
+"""Number of the second phase among those that draw drawn tasks, each in an order of its own."""
 
 
 class ReadingRun:
     """A folder in which a generator that reads is trained.
 
-    It holds `run.json` (settings), `first.safetensors`, `mixed-<n>.safetensors` and
-    `sampling.safetensors` once a phase is done, `lessons/` unless these are elsewhere,
-    `revisited-<n>/` with lessons of its own, and `generator/` at the end.
+    It holds `run.json` (settings), the weights of each phase once it is done (`first.safetensors`,
+    `second`, `mixed-<n>`, `practice`, `blended`, and `sampling` if there is one), `lessons/` unless
+    these are elsewhere, `revisited-<n>/` with lessons of its own, and `generator/` at the end.
 
     Args:
         folder: new, or one that was begun with the same settings.
@@ -50,7 +55,7 @@ class ReadingRun:
         tasks: full names of those with experts; none, for a generator of drawn tasks alone.
         config: of the training.
         lessons: folder of lessons that several runs share; by default the run's own.
-        start: a generator that reads and that takes the place of the first phase.
+        start: a generator that reads and that takes the place of the phases on drawn tasks.
 
     Raises:
         InputError: the folder was begun with other settings, or there is nothing to learn from.
@@ -117,72 +122,61 @@ class ReadingRun:
         """
         if self._weights(self._last).is_file():
             return
-        drawn = self._draw(pool, on_progress) if self.reads_drawn else []
-        networks = self._first(drawn, device, on_progress)
+        lessons = LessonMaker(
+            shared=self.lessons,
+            own=self.folder,
+            suite=self.suite,
+            tasks=self.tasks,
+            config=self.config,
+            pool=pool,
+            on_progress=on_progress,
+        )
+        networks, drawn = self._learn_drawn(lessons, device, on_progress)
         if not self.tasks:
             alone = [self._drawn_source(drawn, 1.0, phase=1)]
             return self._learn_samples(networks, alone, device, on_progress)
-        if drawn:
-            drawn = self._visit_drawn(drawn, networks, pool, on_progress)
-        # Without a phase before, scales are read from these lessons.
-        begin = networks if drawn or self.start is not None else None
-        shown: list[Path] = []
+        # Without a phase before, scales are read from the suite's lessons.
+        before = networks if drawn or self.start is not None else None
+        begin, shown = before, list[Path]()
         for turn, steps in enumerate(self.config.mixed_steps):
-            shown = self._show(turn, shown, networks, pool, on_progress)
+            shown = lessons.show(turn, shown, self.assemble(networks))
             networks = self._mix(turn, steps, shown, drawn, begin, device, on_progress)
             begin = networks
+        if before is not None:
+            networks = blend(before, networks, self.config.kept_share)
+        self._practise(networks, shown, device, on_progress)
+        self._write("blended", networks)
         sources = self._join(len(self.config.mixed_steps), shown, drawn)
         self._learn_samples(networks, sources, device, on_progress)
 
-    def _visit_drawn(
-        self,
-        drawn: Sequence[Path],
-        networks: Networks,
-        pool: Executor,
-        on_progress: Callable[[int, int, str], Any],
-    ) -> list[Path]:
-        """The lessons of drawn tasks, some with states that policies of the first phase see."""
-        drawn_config = self.config.drawn
-        visited = draw_lessons(
-            self.lessons / "visited",
-            replace(drawn_config, num_tasks=drawn_config.num_visited_tasks),
-            pool,
-            lambda done, total: on_progress(done, total, "visiting drawn tasks"),
-            self.assemble(networks),
-        )
-        return [*visited, *drawn[len(visited) :]]
+    def _learn_drawn(
+        self, lessons: LessonMaker, device: str, on_progress: Callable[[int, int, str], Any]
+    ) -> tuple[Networks, list[Path]]:
+        """Networks that know drawn tasks, or the start's, and these tasks' lessons.
 
-    def _show(
-        self,
-        turn: int,
-        before: Sequence[Path],
-        networks: Networks,
-        pool: Executor,
-        on_progress: Callable[[int, int, str], Any],
-    ) -> list[Path]:
-        """Lessons of the suite's tasks, with states that policies of the phase before see."""
-        shown, generator = self.config.shown, self.assemble(networks)
-        if turn == 0:
-            return show_lessons(
-                self.lessons / "shown",
-                self.suite,
-                self.tasks,
-                shown,
-                generator,
-                pool,
-                lambda done, total: on_progress(done, total, "recording the tasks"),
-            )
-        return revisit_lessons(
-            self.folder / f"revisited-{turn}",
-            self.suite,
-            self.tasks,
-            shown,
-            generator,
-            turn,
-            before,
-            pool,
-            lambda done, total: on_progress(done, total, "visiting the tasks"),
+        Where the suite's space is not that of drawn tasks, there are no lessons, and without a
+        start the networks are untrained.
+        """
+        config = self.config
+        begun = None if self.start is None else self._networks_of(self.start.generator)
+        if not self.reads_drawn:
+            torch.manual_seed(config.seed)
+            return begun or Networks(self.spec, self.space, config.first), []
+        drawn = lessons.draw()
+        if begun is not None:
+            return begun, lessons.visit_drawn(drawn, self.assemble(begun))
+        alone = [self._drawn_source(drawn, 1.0, phase=0)]
+        first = self._phase("first", alone, config.first, None, device, on_progress)
+        drawn = lessons.visit_drawn(drawn, self.assemble(first))
+        again = [self._drawn_source(drawn, 1.0, phase=_SECOND)]
+        training = replace(
+            config.first,
+            gradient_steps=config.second_steps,
+            learning_rate=config.second_learning_rate,
         )
+        seed = config.seed + 1
+        second = self._phase("second", again, training, first, device, on_progress, seed=seed)
+        return second, drawn
 
     def _mix(
         self,
@@ -197,8 +191,14 @@ class ReadingRun:
         """Train on both kinds of tasks together."""
         config = self.config
         sources = self._join(turn, shown, drawn)
-        rate = config.mixed_learning_rates[turn]
-        training = replace(config.first, gradient_steps=steps, learning_rate=rate)
+        rate = config.mixed_learning_rate
+        training = replace(
+            config.first,
+            gradient_steps=steps,
+            learning_rate=rate,
+            final_learning_rate=rate,
+            ema_decay=config.mixed_ema_decay,
+        )
         return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
 
     def _join(self, turn: int, shown: Sequence[Path], drawn: Sequence[Path]) -> Sources:
@@ -212,6 +212,25 @@ class ReadingRun:
         if drawn:
             sources.append(self._drawn_source(drawn, share, phase=2 * turn + 1))
         return sources
+
+    def _practise(
+        self,
+        networks: Networks,
+        shown: Sequence[Path],
+        device: str,
+        on_progress: Callable[[int, int, str], Any],
+    ) -> None:
+        """Fit a latent to each of the suite's tasks."""
+        practice = practise(
+            networks,
+            shown,
+            self.config.first,
+            self.config.practice,
+            seed=self.config.seed,
+            device=device,
+            log=describe_steps("practice", on_progress),
+        )
+        self._write("practice", practice)
 
     def _learn_samples(
         self,
@@ -241,15 +260,7 @@ class ReadingRun:
         """Name of the last phase."""
         if self.config.sampling is not None:
             return "sampling"
-        return f"mixed-{len(self.config.mixed_steps) - 1}" if self.tasks else "first"
-
-    def _draw(self, pool: Executor, on_progress: Callable[[int, int, str], Any]) -> list[Path]:
-        return draw_lessons(
-            self.lessons / "drawn",
-            self.config.drawn,
-            pool,
-            lambda done, total: on_progress(done, total, "drawing tasks"),
-        )
+        return "blended" if self.tasks else "second"
 
     def _drawn_source(
         self, paths: Sequence[Path], share: float, phase: int
@@ -257,20 +268,8 @@ class ReadingRun:
         source = StoredLessons(paths, (self.config.seed, phase), self.config.drawn.num_tasks)
         return source, share, Augmentation(self.space, self.config.drawn_augment)
 
-    def _first(
-        self, drawn: Sequence[Path], device: str, on_progress: Callable[[int, int, str], Any]
-    ) -> Networks:
-        """The first phase's networks, or the start's."""
-        if self.start is not None:
-            return self._networks_of(self.start.generator)
-        if not drawn:
-            torch.manual_seed(self.config.seed)
-            return Networks(self.spec, self.space, self.config.first)
-        sources = [self._drawn_source(drawn, 1.0, phase=0)]
-        return self._phase("first", sources, self.config.first, None, device, on_progress)
-
     def _check_start(self, start: Start) -> None:
-        """Refuse a start that cannot take the place of the first phase.
+        """Refuse a start that cannot take the place of the phases on drawn tasks.
 
         Raises:
             InputError: there is no phase after it, or its networks have other shapes.
@@ -306,46 +305,45 @@ class ReadingRun:
         start: Networks | None,
         device: str,
         on_progress: Callable[[int, int, str], Any],
+        seed: int | None = None,
     ) -> Networks:
         """One phase's networks, trained or read."""
         networks = Networks(self.spec, self.space, training)
-        if not (path := self._weights(name)).is_file():
+        if not self._weights(name).is_file():
             state = self.folder / f".{name}.state"
-
-            def log(step: int, total: int, values: dict[str, torch.Tensor]) -> None:
-                if step % 20 == 0 or step == total:
-                    words = f"action error {float(values['action_error']):.3f}"
-                    on_progress(step, total, f"{name} phase: {words}")
-
             trained = train_reading(
                 self.spec,
                 self.space,
                 sources,
                 training,
-                seed=self.config.seed,
+                seed=self.config.seed if seed is None else seed,
                 device=device,
                 state_path=state,
                 checkpoint_seconds=self.config.checkpoint_seconds,
-                log=log,
+                log=describe_steps(f"{name} phase", on_progress),
                 start=start,
             )
             self._write(name, trained)
             state.unlink(missing_ok=True)
-        found = {key: torch.from_numpy(value) for key, value in read_tensors(path).items()}
-        networks.load_state_dict(found)
+        networks.load_state_dict(self._read(name))
         return networks.eval()
 
     def _weights(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
 
-    def _write(self, name: str, networks: Networks) -> None:
-        tensors = {key: value.cpu().numpy() for key, value in networks.state_dict().items()}
+    def _read(self, name: str) -> dict[str, torch.Tensor]:
+        found = read_tensors(self._weights(name))
+        return {key: torch.from_numpy(array) for key, array in found.items()}
+
+    def _write(self, name: str, trained: nn.Module) -> None:
+        tensors = {key: value.cpu().numpy() for key, value in trained.state_dict().items()}
         write_tensors(self._weights(name), tensors)
 
     def assemble(
         self,
         networks: Networks,
         familiarity: Familiarity | None = None,
+        practice: Practice | None = None,
         diffusion: DiffusionConfig | None = None,
     ) -> MakeAnAgent:
         """The generator of these networks, by default in the one-step form."""
@@ -358,6 +356,7 @@ class ReadingRun:
                 denoiser=first.denoiser,
                 diffusion=diffusion or DiffusionConfig(sample_steps=1),
                 familiarity=None if familiarity is None else familiarity.config,
+                practice=None if practice is None else practice.config,
                 suite=self.suite.name,
                 tasks=self.tasks,
                 space=self.space,
@@ -367,6 +366,7 @@ class ReadingRun:
             embedding=networks.reader,
             denoiser=networks.denoiser,
             familiarity=familiarity,
+            practice=practice,
         )
 
     def _fit_familiarity(self) -> Familiarity:
@@ -393,7 +393,8 @@ class ReadingRun:
             networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
             sampling = self.config.sampling
             diffusion = sampling.diffusion if sampling else None
-            generator = self.assemble(networks, self._fit_familiarity(), diffusion)
+            practice = Practice.of(self._read("practice")) if self.tasks else None
+            generator = self.assemble(networks, self._fit_familiarity(), practice, diffusion)
             generator.save_pretrained(draft)
             draft.rename(target)
         return target

@@ -55,14 +55,6 @@ def run_sampling_phase(
     )
     states = {name: folder / f".{name}.state" for name in ("teacher", "sampling")}
 
-    def tell(words: str) -> Callable[[int, int, dict[str, Tensor]], None]:
-        def log(step: int, total: int, values: dict[str, Tensor]) -> None:
-            if step % 20 == 0 or step == total:
-                error = float(values["action_error"])
-                on_progress(step, total, f"{words}: action error {error:.3f}")
-
-        return log
-
     lessons = teach(
         networks,
         lessons,
@@ -71,7 +63,7 @@ def run_sampling_phase(
         seed=seed,
         state_path=states["teacher"],
         checkpoint_seconds=checkpoint_seconds,
-        log=tell("teacher"),
+        log=describe_steps("teacher", on_progress),
     )
     trained = train_sampling(
         networks,
@@ -81,11 +73,24 @@ def run_sampling_phase(
         seed=seed,
         state_path=states["sampling"],
         checkpoint_seconds=checkpoint_seconds,
-        log=tell("sampling phase"),
+        log=describe_steps("sampling phase", on_progress),
     )
     for path in states.values():
         path.unlink(missing_ok=True)
     return trained
+
+
+def describe_steps(
+    words: str, on_progress: Callable[[int, int, str], Any]
+) -> Callable[[int, int, dict[str, Tensor]], None]:
+    """Reports of a training's steps, in words, now and then."""
+
+    def log(step: int, total: int, values: dict[str, Tensor]) -> None:
+        if step % 20 == 0 or step == total:
+            error = float(values["action_error"])
+            on_progress(step, total, f"{words}: action error {error:.3f}")
+
+    return log
 
 
 def _draw(
