@@ -4,10 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+from tests.tiny_reader import build, make_demonstration
 
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.familiarity import FamiliarityConfig
 from makeanagent.models.guidance import GuidanceConfig
+from makeanagent.models.practice import PracticeConfig
 from makeanagent.policies.folder import load_policies
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.demonstrations import read_demonstrations
@@ -90,3 +93,24 @@ def test_a_prompt_of_another_kind_gets_a_warning(run, knowing, demonstrations, t
         assert bool(findings) == warned
         for finding in findings:
             assert f"{finding['subject']}: " in out
+
+
+def test_demonstrations_of_practised_tasks_are_told(run, tmp_path):
+    known = [make_demonstration(steps=20 + n) for n in range(4)]
+    generator = build(
+        practice=PracticeConfig(num_tasks=1, num_demonstrations=4), tasks=("push-v1",)
+    )
+    latents = torch.randn(1, *generator.autoencoder.latent_shape)
+    generator.practice.fit(generator.embed(known)[None], latents)
+    generator.save_pretrained(tmp_path / "generator")
+    folder = tmp_path / "demonstrations"
+    folder.mkdir()
+    for number, each in enumerate([known[0], make_demonstration(seed=5), known[2]]):
+        each.save(folder / f"{number}.npz")
+    out = run(
+        "generate", "--prompt", folder, "--generator", tmp_path / "generator",
+        "--out", tmp_path / "policies",
+    )  # fmt: skip
+    assert "note: 2 demonstration(s) of " in out and "recognised as push-v1, which" in out
+    metadata = load_policies(tmp_path / "policies")[2]
+    assert metadata["practised_tasks"] == ["push-v1", None, "push-v1"]

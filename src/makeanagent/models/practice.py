@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 _QUANTILE = 0.99
 """Share of training's demonstrations that their own task's other ones must recognise."""
-_SLACK = 1.1
-"""How much farther than these a demonstration may be."""
 
 _LOWEST_SCALE = 0.01
 """Of a number of the conditions, which are around 1: rounding must not count."""
@@ -81,7 +79,7 @@ class Practice(nn.Module):
         # A task that was demonstrated once alone knows of no demonstration that is like its own.
         nearest = nearest[nearest.isfinite()]
         if len(nearest):
-            self.radius.copy_(_SLACK * nearest.quantile(_QUANTILE))
+            self.radius.copy_(nearest.quantile(_QUANTILE))
 
     def recognise(self, conditions: Tensor) -> Tensor:
         """Numbers int `[N]` of the tasks that conditions `[N, C]` are of; -1 for unknown ones."""
