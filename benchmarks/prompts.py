@@ -22,6 +22,10 @@ EXPERT_NOISE = (0.0, 0.1, 0.2, 0.3)
 """Action noise of expert prompts, by turns."""
 _JOB_PROMPTS = 10
 _MAX_TRIES = 20
+_TRIES_ON_ITS_LAYOUT = 10
+"""After so many failures, or one without noise, another layout is taken."""
+_SPARE = 400
+"""How many layouts at the end of a range are for that."""
 
 
 def record_expert_prompts(
@@ -37,7 +41,7 @@ def record_expert_prompts(
     """Episodes of the task's expert with action noise, each a success on a layout of its own.
 
     An episode that fails is repeated with fresh noise, as a person would repeat a demonstration
-    that went wrong.
+    that went wrong, and in the end on another layout: some experts fail on some layouts always.
 
     Args:
         pool: worker processes.
@@ -79,17 +83,24 @@ def _record_experts(
         scale = noise_scales[number % len(noise_scales)]
         for attempt in range(_MAX_TRIES):
             noisy = add_action_noise(expert, scale, np.random.default_rng((number, attempt)))
-            layout = where[number]
+            layout = where[_find_place(number, attempt, scale, len(where))]
             trajectory = _record(environment, noisy, layout, window, suite, task, "expert")
             if trajectory.first_success is not None:
                 recorded.append(trajectory)
                 break
         else:
             raise InputError(
-                f"{suite.name}/{task}: the expert failed {_MAX_TRIES} times on one layout with"
-                f" action noise {scale}"
+                f"{suite.name}/{task}: the expert failed {_MAX_TRIES} times with action noise"
+                f" {scale}"
             )
     return recorded
+
+
+def _find_place(number: int, attempt: int, noise: float, total: int) -> int:
+    """Where among so many layouts the attempt at a prompt is recorded."""
+    own = attempt < _TRIES_ON_ITS_LAYOUT if noise else attempt == 0
+    spare = min(_SPARE, total)
+    return number if own else total - 1 - (number * _MAX_TRIES + attempt) % spare
 
 
 def record_zoo_prompts(

@@ -8,6 +8,7 @@ from benchmarks.prompts import EXPERT_NOISE, record_expert_prompts, record_zoo_p
 from tests.tiny_zoo import SUITE, TASKS, TINY
 
 from benchmarks import prompts
+from makeanagent.errors import InputError
 from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite, layouts
 from makeanagent.trajectories import PromptWindow
@@ -74,3 +75,37 @@ def test_expert_prompts_take_turns_with_their_noise(monkeypatch, played):
     assert by_layout == {
         layouts.PROMPTS[number]: EXPERT_NOISE[number % 4] for number in range(2, 6)
     }
+
+
+def test_where_an_expert_always_fails_another_layout_is_taken(monkeypatch, played):
+    """At once without noise, and after ten tries with it."""
+    record = prompts.record_episode
+
+    def fail(environment, act, layout, **options):
+        episode = record(environment, act, layout, **options)
+        if layout in (layouts.PROMPTS[0], layouts.PROMPTS[1]):
+            return replace(episode, success=np.zeros_like(episode.success))
+        return episode
+
+    monkeypatch.setattr(prompts, "record_episode", fail)
+    with open_pool(1) as pool:
+        recorded = record_expert_prompts(pool, find_suite(SUITE), TASKS[0], 3, WINDOW)
+    assert len(recorded) == 3
+    assert all(each.first_success is not None for each in recorded)
+    used = [layout for _, layout in played]
+    assert used.count(layouts.PROMPTS[0]) == 1
+    assert used.count(layouts.PROMPTS[1]) == 10
+    others = set(used) - {*layouts.PROMPTS[:3]}
+    assert others and others <= {*layouts.PROMPTS[-400:]}
+
+
+def test_an_expert_that_never_succeeds_is_told(monkeypatch):
+    record = prompts.record_episode
+
+    def fail(*arguments, **options):
+        episode = record(*arguments, **options)
+        return replace(episode, success=np.zeros_like(episode.success))
+
+    monkeypatch.setattr(prompts, "record_episode", fail)
+    with open_pool(1) as pool, pytest.raises(InputError, match="the expert failed 20 times"):
+        record_expert_prompts(pool, find_suite(SUITE), TASKS[0], 1, WINDOW)
