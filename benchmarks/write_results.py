@@ -9,7 +9,8 @@ Both list the figures that were measured with other settings than today's.
 import sys
 
 from benchmarks.__main__ import EXPERIMENTS
-from benchmarks.experiments import table4, unseen
+from benchmarks.experiments import folds, table4, unseen
+from benchmarks.experiments.folds_page import write_summary
 from benchmarks.experiments.unseen_page import (
     README_METHODS,
     summarize_shipped,
@@ -46,6 +47,8 @@ def write_readme(page: str) -> str:
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     parts = []
+    if (result := read_optional("folds")) is not None:
+        parts.append(write_summary(result, folds.resolve_settings))
     if (result := read_optional("table4")) is not None:
         seeds = max(row["num_seeds"] for row in result["rows"])
         tasks = {row["task"] for row in result["rows"] if row["seen"]}

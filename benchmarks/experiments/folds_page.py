@@ -80,6 +80,18 @@ By what the tasks ask for, and not by any measurement:
 """
 
 
+def write_summary(result: dict[str, Any], resolve: Resolve) -> str:
+    """For the README: groups of tasks without the folds that are no split of Meta-World's."""
+    groups = [group for group in result["groups"] if group["group"] in _GROUPS]
+    return (
+        "Every task of Meta-World left out of training once, in ten folds"
+        f" ({count(result['num_seeds'], 'training seed')}); one demonstration, first sample, no"
+        f" gradient step:\n{_describe_layouts(result)}\n"
+        f"{write_groups(result | {'groups': groups})}\n\n{write_differences(result)}\n\n"
+        f"{describe(result, resolve)}"
+    )
+
+
 def write_groups(result: dict[str, Any]) -> str:
     """One row a group of tasks, beside what was published of it."""
     arms = [arm for arm in _COLUMNS if any(arm in group["arms"] for group in result["groups"])]

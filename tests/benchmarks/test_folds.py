@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.experiments import folds
 from benchmarks.experiments.folds import PARTITION, resolve_settings
 from benchmarks.experiments.folds_cells import ARMS, FoldsConfig, run_folds
-from benchmarks.experiments.folds_page import write_folds
+from benchmarks.experiments.folds_page import write_folds, write_summary
 from benchmarks.experiments.folds_partition import (
     FOLDS,
     SPLITS,
@@ -437,6 +437,13 @@ def test_the_page_has_all_tables(result):
     assert row.count("0.90 (") == 3
     assert "another settings" not in page and "Measured with other settings" not in page
     assert "training seeds, then prompts" in page
+
+
+def test_the_summary_leaves_out_folds_that_are_no_split(result):
+    summary = write_summary(result, resolve_settings)
+    assert "| fold d" in write_folds(result, resolve_settings)
+    assert "| fold d" not in summary and "| ML45's five, 2 of 5 |" in summary
+    assert "in ten folds (3 training seeds)" in summary
 
 
 def test_the_nine_are_kept_from_the_other_experiment(result, tmp_path):

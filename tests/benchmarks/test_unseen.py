@@ -453,6 +453,15 @@ def test_the_page_of_the_bundled_generator(folder, generators):
     assert f"| {rate(guided)} |" in summarize_shipped(result, resolve_settings)
 
 
+@pytest.mark.parametrize("write", [write_shipped, summarize_shipped])
+def test_figures_of_weights_that_are_bundled_no_more_are_told(folder, generators, write):
+    result = as_file(summarize_unseen(folder, TASKS, generators[:1], CONFIG))
+    assert "**Of an earlier `metaworld-41`**" in write(result, resolve_settings)
+    bundled = MakeAnAgent.from_pretrained("metaworld-41").fingerprint
+    result["generators_sha256"] = {"0": bundled}
+    assert "Of an earlier" not in write(result, resolve_settings)
+
+
 def test_the_command(zoo, tmp_path, capsys, monkeypatch):
     make_generator(zoo, 0).save_pretrained(tmp_path / "generator")
     trained = []
