@@ -177,15 +177,18 @@ class MakeAnAgent(nn.Module):
             return condition.new_zeros(())
         return self.practice.correct(condition, trunk.predict(condition))
 
-    def recognise(self, prompts: Sequence[Trajectory]) -> list[str | None]:
-        """Of each demonstration the practised task that it is taken for; None if it is read alone.
+    def recognise(self, prompts: Trajectory | Sequence[Behavior]) -> list[str | None]:
+        """Of each prompt, as `generate` takes them, the practised task that it is taken for.
+
+        Those that are read alone have None.
 
         Raises:
             InputError: a demonstration has another width.
         """
+        groups, _ = group_prompts(prompts, None)
         if self.practice is None or not self._takes_one_step(self.config.diffusion.sample_steps):
-            return [None] * len(prompts)
-        numbers = self.practice.recognise(self.embed(prompts)).tolist()
+            return [None] * len(groups)
+        numbers = self.practice.recognise(self.embed_groups(groups)).tolist()
         return [None if number < 0 else self.config.tasks[number] for number in numbers]
 
     def _guide(

@@ -13,7 +13,6 @@ from makeanagent.artifacts import read_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.diffusion import DiffusionConfig
-from makeanagent.models.reader import Knots
 from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.suites.procedural import ProceduralSuite
@@ -28,6 +27,14 @@ from makeanagent.trajectories import Trajectory
 
 DRAWN = ProceduralSuite()
 TASKS = ("3", "5")
+SAMPLING = SamplingTraining(
+    diffusion=DiffusionConfig(sample_steps=3, timestep_spacing="trailing"),
+    num_prompts=12,
+    num_states=8,
+    teacher_steps=2,
+    gradient_steps=3,
+    batch_size=8,
+)
 PHASES = ("first", "second", "mixed-0", "mixed-1", "blended")
 
 
@@ -145,8 +152,7 @@ def test_a_latent_is_practised_for_each_of_the_suites_own_tasks(run, alone):
     # Fitted to the lessons of the last turn: they do better in their states than what is read.
     for number, task in enumerate(TASKS):
         lessons = LessonShard.load(run.folder / "revisited-1" / f"{task}.safetensors")
-        knots = Knots(*(getattr(lessons, name)[0][:, None] for name in Knots._fields))
-        conditions = generator.embedding(knots)
+        conditions = generator.embedding(lessons.prompts())
         torch.testing.assert_close(conditions, practice.conditions[number])
         assert practice.recognise(conditions).eq(number).float().mean() >= 0.5
 
@@ -279,15 +285,7 @@ def test_presets_read_as_many_knots_as_their_lessons_have(preset):
 
 
 def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
-    sampling = SamplingTraining(
-        diffusion=DiffusionConfig(sample_steps=3, timestep_spacing="trailing"),
-        num_prompts=12,
-        num_states=8,
-        teacher_steps=2,
-        gradient_steps=3,
-        batch_size=8,
-    )
-    config = replace(RUN, sampling=sampling)
+    config = replace(RUN, sampling=SAMPLING)
     run = ReadingRun(tmp_path / "run", DRAWN, (), config, lessons=lessons)
     texts = train(run)
     assert texts[-3:] == ["reading prompts", "teacher", "sampling phase"]
@@ -298,10 +296,23 @@ def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
     assert not [name for name in changed if name.startswith(("embedding", "autoencoder"))]
     assert "denoiser.scale" in changed
     generator = MakeAnAgent.from_pretrained(run.folder / "generator")
-    assert generator.config.diffusion == sampling.diffusion
+    assert generator.config.diffusion == SAMPLING.diffusion
     first, second = generator.generate(make_prompt(), 2).parameters
     assert not torch.equal(first, second)
     # Runs of before there was such a phase go on; with one, they are others.
     assert "sampling" not in read_json(alone.folder / "run.json")["config"]
     with pytest.raises(InputError, match="another config"):
         ReadingRun(alone.folder, DRAWN, (), config, lessons=lessons)
+
+
+def test_a_run_on_a_suites_tasks_may_end_so_too(alone, lessons, tmp_path):
+    config = replace(RUN, sampling=SAMPLING)
+    start = load_start(alone.folder / "generator")
+    run = ReadingRun(tmp_path / "run", DRAWN, TASKS, config, lessons=lessons, start=start)
+    texts = train(run)
+    assert texts[-4:] == ["practice", "reading prompts", "teacher", "sampling phase"]
+    blended, sampling = (read(run, name).state_dict() for name in ("blended", "sampling"))
+    assert not blended["denoiser.head.weight"].equal(sampling["denoiser.head.weight"])
+    # Stopped in the last phase, it goes on with what was practised.
+    (run.folder / "sampling.safetensors").unlink()
+    assert "practice" not in train(run)

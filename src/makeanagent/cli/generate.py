@@ -104,10 +104,10 @@ class Generate:
     def _note_practised(
         self, generator: "MakeAnAgent", prompts: list["Trajectory"]
     ) -> list[str | None]:
-        """Say which demonstrations are of tasks that were practised, and return these tasks."""
-        found = generator.recognise(prompts)
+        """Say which demonstrations are of tasks that were practised; the task of each prompt."""
+        found = generator.recognise([prompts] if self.together else prompts)
         for task in dict.fromkeys(task for task in found if task):
-            count = found.count(task)
+            count = len(prompts) if self.together else found.count(task)
             print(
                 f"note: {count} demonstration(s) of {self.prompt}: recognised as {task}, which"
                 " training practised; their policies are those of practice"

@@ -100,6 +100,10 @@ class LessonShard:
     masks: Tensor
     "bool `[N, T]`."
 
+    def prompts(self, task: int = 0) -> Knots:
+        """A task's demonstrations, P prompts of one each."""
+        return Knots(*(getattr(self, name)[task][:, None] for name in Knots._fields))
+
     def save(self, path: Path) -> None:
         """Write it as safetensors, atomically."""
         write_tensors(path, {name: tensor.numpy() for name, tensor in vars(self).items()})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from makeanagent.models.practice import Practice, PracticeConfig
 from makeanagent.models.reader import Knots
@@ -52,33 +53,33 @@ def practise(
         device: where to compute.
         log: called with step, number of steps and measurements.
     """
-    networks.to(device).requires_grad_(False)
+    networks.to(device)
     shards = [LessonShard.load(path) for path in paths]
     states = torch.cat([shard.states for shard in shards]).to(device)
     labels = torch.cat([shard.labels for shard in shards]).to(device)
     conditions, begun = [], []
-    for shard in shards:
-        knots = Knots(*(getattr(shard, name)[0][:, None].to(device) for name in Knots._fields))
-        condition, latent = networks.predict(knots)
-        conditions.append(condition)
-        begun.append(latent.mean(dim=0))
+    with torch.no_grad():
+        for shard in shards:
+            knots = Knots(*(part.to(device) for part in shard.prompts()))
+            condition, latent = networks.predict(knots)
+            conditions.append(condition)
+            begun.append(latent.mean(dim=0))
     latents = torch.stack(begun).requires_grad_()
-    optimizer = torch.optim.Adam([latents])
+    optimizer = torch.optim.Adam([latents], lr=config.learning_rate)
+    total = config.gradient_steps
+    schedule = CosineAnnealingLR(optimizer, total, eta_min=config.final_learning_rate)
     rng = np.random.default_rng(seed)
     each = torch.arange(len(shards), device=device)[:, None]
-    total = config.gradient_steps
-    low, high = config.final_learning_rate, config.learning_rate
     for step in range(total):
-        for group in optimizer.param_groups:
-            group["lr"] = low + (high - low) * 0.5 * (1 + np.cos(np.pi * step / total))
         asked = rng.integers(states.shape[1], size=(len(shards), config.num_states))
         rows = torch.from_numpy(asked).to(device)
         means = networks.basis.act(latents, states[each, rows])
         errors = measure_actions(means, labels[each, rows], reading)
         optimizer.zero_grad()
         # The sum: tasks do not share a latent, so that none's rate depends on how many there are.
-        errors.sum().backward()
+        errors.sum().backward(inputs=[latents])
         optimizer.step()
+        schedule.step()
         log(step + 1, total, {"action_error": errors.mean().detach()})
     shape = conditions[0].shape
     practice = Practice(

@@ -138,9 +138,9 @@ class ReadingRun:
         # Without a phase before, scales are read from the suite's lessons.
         before = networks if drawn or self.start is not None else None
         begin, shown = before, list[Path]()
-        for turn, steps in enumerate(self.config.mixed_steps):
+        for turn in range(len(self.config.mixed_steps)):
             shown = lessons.show(turn, shown, self.assemble(networks))
-            networks = self._mix(turn, steps, shown, drawn, begin, device, on_progress)
+            networks = self._mix(turn, shown, drawn, begin, device, on_progress)
             begin = networks
         if before is not None:
             networks = blend(before, networks, self.config.kept_share)
@@ -181,7 +181,6 @@ class ReadingRun:
     def _mix(
         self,
         turn: int,
-        steps: int,
         shown: Sequence[Path],
         drawn: Sequence[Path],
         begin: Networks | None,
@@ -191,12 +190,11 @@ class ReadingRun:
         """Train on both kinds of tasks together."""
         config = self.config
         sources = self._join(turn, shown, drawn)
-        rate = config.mixed_learning_rate
         training = replace(
             config.first,
-            gradient_steps=steps,
-            learning_rate=rate,
-            final_learning_rate=rate,
+            gradient_steps=config.mixed_steps[turn],
+            learning_rate=config.mixed_learning_rate,
+            final_learning_rate=config.mixed_learning_rate,
             ema_decay=config.mixed_ema_decay,
         )
         return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
@@ -220,7 +218,9 @@ class ReadingRun:
         device: str,
         on_progress: Callable[[int, int, str], Any],
     ) -> None:
-        """Fit a latent to each of the suite's tasks."""
+        """Fit a latent to each of the suite's tasks, unless that is done."""
+        if self._weights("practice").is_file():
+            return
         practice = practise(
             networks,
             shown,

@@ -14,7 +14,6 @@ import torch
 from makeanagent.artifacts import as_json
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
-from makeanagent.models.reader import Knots
 from makeanagent.parallel import one_thread
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import Act, Environment, Suite, layouts
@@ -233,7 +232,7 @@ def _revisit(
 ) -> None:
     """One task's lessons with states added that the generator's policies see."""
     before = LessonShard.load(source)
-    knots = Knots(*(getattr(before, name)[0][:, None] for name in Knots._fields))
+    knots = before.prompts()
     conditions = generator.embedding(knots)[torch.arange(config.num_visited) % len(knots.success)]
     policies = list(generator.generate_from(conditions))
     with closing(suite.make(task)) as environment:
