@@ -16,7 +16,7 @@ from makeanagent.policies.spec import PolicySpec
 from makeanagent.suites import Step, Suite
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.practice import PracticeTraining
-from makeanagent.training.reading import ReadingTraining
+from makeanagent.training.reading_loss import ReadingTraining
 from makeanagent.training.reading_run import ReadingConfig
 from makeanagent.training.shown import ShownConfig
 from makeanagent.trajectories import Trajectory

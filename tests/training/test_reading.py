@@ -12,7 +12,8 @@ from tests.training.tracing import same, train, weights_of
 from makeanagent.parallel import open_pool
 from makeanagent.training.augment import Augmentation, AugmentConfig
 from makeanagent.training.lessons import StoredLessons
-from makeanagent.training.reading import Networks, measure_actions, train_reading
+from makeanagent.training.reading import train_reading
+from makeanagent.training.reading_loss import Networks, measure_actions
 from makeanagent.training.shown import show_lessons
 
 AUGMENT = Augmentation(SPACE, AugmentConfig())

@@ -18,7 +18,8 @@ from makeanagent.suites import find_suite
 from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training import reading_run
 from makeanagent.training.lessons import LessonShard
-from makeanagent.training.reading import blend, measure_actions
+from makeanagent.training.reading import blend
+from makeanagent.training.reading_loss import measure_actions
 from makeanagent.training.reading_presets import READING_PRESETS
 from makeanagent.training.reading_run import ReadingRun
 from makeanagent.training.sampling_phase import SamplingTraining
@@ -226,7 +227,7 @@ def test_a_start_takes_the_place_of_the_first_two_phases(alone, run, tmp_path):
 
 def test_a_start_that_cannot_take_its_place_is_refused(alone, tmp_path):
     start = load_start(alone.folder / "generator")
-    with pytest.raises(InputError, match="stands for the phase on drawn tasks; name tasks"):
+    with pytest.raises(InputError, match="stands for the phases on drawn tasks; name tasks"):
         ReadingRun(tmp_path / "a", DRAWN, (), RUN, start=start)
     wider = replace(RUN.first, reader=replace(RUN.first.reader, width=16))
     deeper = replace(RUN.first, reader=replace(RUN.first.reader, num_layers=0))

@@ -12,7 +12,7 @@ from makeanagent.models.diffusion import DiffusionConfig, make_scheduler, sample
 from makeanagent.models.reader import Knots, ReaderConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.training.lessons import Batch
-from makeanagent.training.reading import Networks, ReadingTraining, measure_actions
+from makeanagent.training.reading_loss import Networks, ReadingTraining, measure_actions
 from makeanagent.training.sampling_phase import (
     FrozenLessons,
     SamplingTraining,

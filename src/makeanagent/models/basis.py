@@ -10,7 +10,6 @@ Differs from the paper (section 3, equation 5): there the decoder is a linear ma
 layers to all of their weights, learned from a zoo before the rest.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -99,27 +98,24 @@ class PolicyBasis(nn.Module):
             latents: `[N, 1, Z]`.
             states: `[N, B, O]`.
         """
-        flat = latents.float().flatten(1)
+        flat = latents.flatten(1)
         parts = [part[:, None] for part in flat.split(self.sizes, dim=1)]
         linear = nn.functional.linear
         hidden = self.scale(states)
         shared = self._shared()
         for index, activation in enumerate(self.spec.activations):
             weight, bias = shared[index]
-            # Positions are sums of large numbers of which millimetres count: in full precision.
-            exact = index == 0
-            with torch.autocast(hidden.device.type, enabled=False) if exact else nullcontext():
-                mixed = parts[2 * index] * linear(hidden, self.reads[index])
-                hidden = (
-                    linear(hidden, weight, bias)
-                    + linear(mixed, self.writes[index])
-                    + parts[2 * index + 1]
-                )
+            mixed = parts[2 * index] * linear(hidden, self.reads[index])
+            hidden = (
+                linear(hidden, weight, bias)
+                + linear(mixed, self.writes[index])
+                + parts[2 * index + 1]
+            )
             hidden = _ACTIVATIONS[activation](hidden)
         weight, bias = shared[len(self.spec.hidden)]
         departure = _HEAD_SCALE * parts[-2].unflatten(2, weight.shape)[:, 0]
-        head = (weight + departure).transpose(1, 2).to(hidden.dtype)
-        return torch.baddbmm((bias + parts[-1]).to(hidden.dtype), hidden, head)
+        head = (weight + departure).transpose(1, 2)
+        return torch.baddbmm(bias + parts[-1], hidden, head)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Parameters `[N, P]` of plain actors for latents `[N, 1, Z]`: those of `act`, exactly."""

@@ -92,7 +92,7 @@ class _Attention(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         # Written out: on a processor and over so few tokens the fused kernels are slower.
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        seen = scores.softmax(dim=-1).to(value.dtype) @ value
+        seen = scores.softmax(dim=-1) @ value
         tokens = tokens + self.out(seen.transpose(1, 2).flatten(2))
         return tokens + self.mlp(self.norm_mlp(tokens))
 
@@ -115,7 +115,10 @@ class DemonstrationReader(nn.Module):
         self._positions = tuple(p for p in space.positions if p not in space.past)
         self._pairs = tuple(combinations(range(len(self._positions)), 2))
         inside = {start + axis for start in space.positions for axis in range(3)}
-        self._others = [n for n in range(space.observation_dim) if n not in inside]
+        others = [n for n in range(space.observation_dim) if n not in inside]
+        # A tensor on the networks' device: a list would be copied there every time.
+        self.register_buffer("_others", torch.tensor(others, dtype=torch.long), persistent=False)
+        self._others: Tensor
         self.embed = nn.Sequential(
             nn.Linear(self.num_features, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
@@ -184,7 +187,7 @@ class DemonstrationReader(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens)
         tokens = self.norm(tokens)
-        weights = (tokens @ self.queries.T).softmax(dim=1).to(tokens.dtype)
+        weights = (tokens @ self.queries.T).softmax(dim=1)
         pooled = torch.einsum("mtq,mtd->mqd", weights, tokens).flatten(1)
         return torch.cat([pooled, tokens.mean(dim=1), tokens.amax(dim=1)], dim=1)
 

@@ -59,9 +59,11 @@ class Augmentation:
         seen = self._move(batch.knots.observations, rng)
         states = self._move(batch.states, rng)
         hidden = torch.from_numpy(rng.random(len(states)) < self._config.hidden_goals)
+        hidden = hidden.to(states.device)
         for start in self._space.goals:
-            seen[hidden, ..., start : start + 3] = 0
-            states[hidden, ..., start : start + 3] = 0
+            for observations in (seen, states):
+                goals = observations[..., start : start + 3]
+                goals.masked_fill_(hidden.reshape(-1, *[1] * (goals.ndim - 1)), 0)
         return batch._replace(knots=batch.knots._replace(observations=seen), states=states)
 
     def _turn(self, batch: Batch, rng: np.random.Generator) -> Batch:
@@ -74,7 +76,7 @@ class Augmentation:
         knots, states, labels = batch.knots, batch.states.clone(), batch.labels.clone()
         parts = [part.clone() for part in knots[:3]]
         for number in np.unique(chosen[chosen > 0]):
-            rows = torch.from_numpy(np.flatnonzero(chosen == number))
+            rows = torch.from_numpy(np.flatnonzero(chosen == number)).to(states.device)
             symmetry = self._symmetries[number]
             for observations in (parts[0], states):
                 observations[rows] = symmetry.move_observations(observations[rows], space)
@@ -89,5 +91,5 @@ class Augmentation:
         moves = rng.normal(0, config.move * self._space.unit, (count, 2))
         moves *= (rng.random(count) < config.moved)[:, None]
         shape = (count, *[1] * (observations.ndim - 2), 2)
-        along = torch.from_numpy(moves).float().reshape(shape)
+        along = torch.from_numpy(moves).float().reshape(shape).to(observations.device)
         return translate(observations, along, self._space.positions)

@@ -45,12 +45,20 @@ class Batch(NamedTuple):
         knots = Knots(*map(torch.cat, zip(*(part.knots for part in parts), strict=True)))
         return cls(knots, *map(torch.cat, zip(*(part[1:] for part in parts), strict=True)))
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, those of the knots first."""
+        return *self.knots, *self[1:]
+
     def to(self, device: str) -> "Batch":
         """The batch on a device."""
-        return Batch(
-            Knots(*(each.to(device) for each in self.knots)),
-            *(each.to(device) for each in self[1:]),
-        )
+        return self._map(lambda tensor: tensor.to(device))
+
+    def clone(self) -> "Batch":
+        """A copy of the tensors too."""
+        return self._map(torch.clone)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(Knots(*map(change, self.knots)), *map(change, self[1:]))
 
 
 def _widen(columns: Tensor, width: int) -> Tensor:
@@ -113,6 +121,20 @@ class LessonShard:
         """Map it into memory: rows are read when they are drawn."""
         return cls(**load_file(path))
 
+    @classmethod
+    def gather(cls, paths: Sequence[Path], device: str) -> "LessonShard":
+        """Shards of as many tasks each as one, in the memory of a device."""
+        first = cls.load(paths[0])
+        count = len(first.states)
+        whole = {
+            name: tensor.new_empty((len(paths) * count, *tensor.shape[1:]), device=device)
+            for name, tensor in vars(first).items()
+        }
+        for number, path in enumerate(paths):
+            for name, tensor in vars(cls.load(path)).items():
+                whole[name][number * count : (number + 1) * count] = tensor
+        return cls(**whole)
+
 
 class StoredLessons:
     """Lessons of drawn tasks, in shards on disk.
@@ -121,16 +143,26 @@ class StoredLessons:
         paths: of the shards; each holds as many tasks.
         seed: of the draws.
         num_tasks: how many of the tasks are used, the first ones; all by default.
+        device: where they are drawn. Another one than the processor holds all of them in memory.
     """
 
     def __init__(
-        self, paths: Sequence[Path], seed: tuple[int, ...], num_tasks: int | None = None
+        self,
+        paths: Sequence[Path],
+        seed: tuple[int, ...],
+        num_tasks: int | None = None,
+        device: str = "cpu",
     ) -> None:
-        self._shards = [LessonShard.load(path) for path in paths]
-        self._seed = seed
-        self._per_shard = len(self._shards[0].states)
-        total = self._per_shard * len(self._shards)
+        self._seed, self._device = seed, device
+        per_shard = len(LessonShard.load(paths[0]).states)
+        total = per_shard * len(paths)
         self.num_tasks = min(num_tasks or total, total)
+        used = paths[: -(-self.num_tasks // per_shard)]
+        if device == "cpu":
+            self._shards, self._per_shard = [LessonShard.load(path) for path in used], per_shard
+        else:
+            self._shards = [LessonShard.gather(used, device)]
+            self._per_shard = per_shard * len(used)
         self._round, self._order = -1, np.zeros(0, int)
 
     def draw(self, first: int, count: int, num_demonstrations: int, num_states: int) -> Batch:
@@ -168,12 +200,13 @@ class StoredLessons:
         rng: np.random.Generator,
     ) -> Batch:
         """Prompts and states of some tasks of a shard, drawn at random."""
-        rows = torch.from_numpy(tasks)[:, None]
+        rows = torch.from_numpy(tasks)[:, None].to(self._device)
         shown = (len(tasks), shard.success.shape[1])
         picks = rng.random(shown).argsort(axis=1)[:, :num_demonstrations]
-        prompts = torch.from_numpy(np.resize(picks, (len(tasks), num_demonstrations)))
+        resized = np.resize(picks, (len(tasks), num_demonstrations))
+        prompts = torch.from_numpy(resized).to(self._device)
         asked = rng.integers(shard.states.shape[1], size=(len(tasks), num_states))
-        states = torch.from_numpy(asked)
+        states = torch.from_numpy(asked).to(self._device)
         return Batch(
             knots=Knots(*(getattr(shard, name)[rows, prompts] for name in Knots._fields)),
             states=shard.states[rows, states],
@@ -185,7 +218,7 @@ class StoredLessons:
     def sample_states(self, count: int) -> np.ndarray:
         """States `[count, O]` of the first shard."""
         states = self._shards[0].states.flatten(0, 1)
-        return states[:: max(1, len(states) // count)][:count].numpy()
+        return states[:: max(1, len(states) // count)][:count].cpu().numpy()
 
 
 def note_settings(folder: Path, settings: dict[str, Any]) -> None:

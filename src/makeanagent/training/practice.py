@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from makeanagent.models.practice import Practice, PracticeConfig
 from makeanagent.models.reader import Knots
 from makeanagent.training.lessons import LessonShard
-from makeanagent.training.reading import Networks, ReadingTraining, measure_actions
+from makeanagent.training.reading_loss import Networks, ReadingTraining, measure_actions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,87 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from makeanagent.models.basis import BasisConfig, PolicyBasis
-from makeanagent.models.denoisers import DenoiserConfig, TrunkDenoiser
-from makeanagent.models.reader import DemonstrationReader, Knots, ReaderConfig
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.training.checkpoint import TrainingState
-from makeanagent.training.diffusion import average_weights
+from makeanagent.training.gradient_step import GradientStep
 from makeanagent.training.lessons import Batch, LessonSource
+from makeanagent.training.reading_loss import Networks, ReadingTraining
 from makeanagent.trajectories.space import Space
 
 Augment = Callable[[Batch, np.random.Generator], Batch]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadingTraining:
-    """How reader, basis and denoiser are trained (not in the paper)."""
-
-    reader: ReaderConfig = field(default_factory=ReaderConfig)
-    "Shape of the behaviour embedding."
-    basis: BasisConfig = field(default_factory=BasisConfig)
-    "Shape of the parameter autoencoder."
-    denoiser: DenoiserConfig = field(
-        default_factory=lambda: DenoiserConfig(kind="trunk", widths=(512, 512))
-    )
-    "Shape of the denoiser."
-    gradient_steps: int = 8_500
-    "How many gradient steps are taken."
-    batch_size: int = 64
-    "Prompts of a batch."
-    num_states: int = 64
-    "States of other layouts that each prompt's policy is asked about."
-    demonstrations: tuple[int, ...] = (1, 1, 1, 1, 2)
-    "Demonstrations that prompt together, by turns of the batches."
-    learning_rate: float = 1e-3
-    "Highest learning rate of AdamW, after the warm-up."
-    final_learning_rate: float = 2e-5
-    "Learning rate at the end of the cosine decay."
-    warmup_steps: int = 200
-    "Gradient steps in which the learning rate rises from 0."
-    weight_decay: float = 0.01
-    "Weight decay of AdamW."
-    ema_decay: float = 0.998
-    "Share of the averaged weights, which are used in the end, that a gradient step keeps."
-    action_limit: float = 0.97
-    "Largest size of an action that is learned, since tanh reaches 1 nowhere."
-    loss_beta: float = 0.1
-    "Action error from which on the loss grows linearly and no longer by its square."
-    leak: float = 0.01
-    "Slope that the loss keeps where tanh has none."
-    program_weight: float = 0.1
-    "Weight of regressing the drawn program's numbers from the embedding."
-    latent_weight: float = 1e-4
-    "Weight of the mean square of the latents."
-
-
-class Networks(nn.Module):
-    """The three networks of a generator that reads."""
-
-    def __init__(self, spec: PolicySpec, space: Space, config: ReadingTraining) -> None:
-        super().__init__()
-        self.reader = DemonstrationReader(space, config.reader)
-        self.basis = PolicyBasis(spec, space, config.basis)
-        self.denoiser = TrunkDenoiser(
-            self.basis.latent_shape, config.reader.condition_dim, config.denoiser
-        )
-
-    def predict(self, knots: Knots) -> tuple[Tensor, Tensor]:
-        """Conditions `[B, C]`, and the one-step form's latents `[B, 1, Z]`."""
-        condition = self.reader(knots)
-        return condition, self.denoiser.predict(condition)
-
-
-def measure_actions(means: Tensor, labels: Tensor, config: ReadingTraining) -> Tensor:
-    """Action error of each policy, `[B]`, by its means before the squash and labels `[B, S, A]`."""
-    limit = config.action_limit
-    error = nn.functional.smooth_l1_loss(
-        means.tanh() + config.leak * means,
-        labels.clamp(-limit, limit),
-        beta=config.loss_beta,
-        reduction="none",
-    )
-    return error.mean(dim=(1, 2))
 
 
 def train_reading(
@@ -131,16 +57,13 @@ def train_reading(
     networks.to(device)
     num_targets = max(source.draw(0, 1, 1, 1).targets.shape[1] for source, _, _ in sources)
     tell = nn.Linear(config.reader.condition_dim, max(1, num_targets)).to(device)
-    averaged = average_weights(networks, config.ema_decay)
-    learned = [*networks.parameters(), *tell.parameters()]
-    optimizer = torch.optim.AdamW(
-        learned, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-    )
+    averaged = copy.deepcopy(networks).requires_grad_(False)
+    learn = GradientStep(networks, averaged, tell, config)
     generator = torch.Generator().manual_seed(seed)
     state = TrainingState(
         state_path,
         {"networks": networks, "tell": tell, "averaged": averaged},
-        optimizer,
+        learn.optimizer,
         generator,
         checkpoint_seconds,
     )
@@ -152,8 +75,6 @@ def train_reading(
         begun, taken = taken, [sum(pair) for pair in zip(taken, counts, strict=True)]
         if step < restored:
             continue
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(step, config)
         parts = []
         # What a step learns from does not depend on the steps before it: a killed training goes on
         # with the same lessons.
@@ -162,34 +83,16 @@ def train_reading(
             if count:
                 part = source.draw(first, count, together, config.num_states)
                 parts.append(part if augment is None else augment(part, rng))
-        batch = Batch.join(parts).to(device)
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-            condition, latents = networks.predict(batch.knots)
-            means = networks.basis.act(latents, batch.states)
-        each = measure_actions(means.float(), batch.labels, config)
-        told = (tell(condition.float())[:, :num_targets] - batch.targets).square() * batch.masks
-        program = told.sum() / batch.masks.sum().clamp(min=1)
-        loss = (
-            each.mean()
-            + config.program_weight * program
-            + config.latent_weight * latents.float().square().mean()
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        averaged.update_parameters(networks)
-        values = {"action_error": each.mean().detach(), "program": program.detach()}
+        errors = learn(Batch.join(parts).to(device), step, _rate(step, config))
+        each = errors.actions
+        values = {"action_error": each.mean(), "program": errors.program}
         first = 0
         for number, part in enumerate(parts):
-            values[f"action_error_{number}"] = (
-                each[first : first + len(part.states)].mean().detach()
-            )
+            values[f"action_error_{number}"] = each[first : first + len(part.states)].mean()
             first += len(part.states)
         log(step + 1, total, values)
         state.save_if_due(step + 1)
-    assert isinstance(averaged.module, Networks)
-    return averaged.module.eval()
+    return averaged.eval()
 
 
 def blend(kept: Networks, learned: Networks, share: float) -> Networks:

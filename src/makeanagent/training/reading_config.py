@@ -6,7 +6,7 @@ from makeanagent.errors import InputError
 from makeanagent.training.augment import AugmentConfig
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.practice import PracticeTraining
-from makeanagent.training.reading import ReadingTraining
+from makeanagent.training.reading_loss import ReadingTraining
 from makeanagent.training.sampling_phase import SamplingTraining
 from makeanagent.training.shown import ShownConfig
 
@@ -23,7 +23,7 @@ class ReadingConfig:
     "Networks and rates of the first phase, on drawn tasks alone."
     second_steps: int = 8_000
     """Gradient steps of the second phase, on drawn tasks again: what policies of the first phase
-    see is learned from too."""
+    see is learned from too. Without any, there is none."""
     second_learning_rate: float = 7e-4
     "Highest learning rate of the second phase."
     mixed_steps: tuple[int, ...] = (1_500,)

@@ -32,11 +32,12 @@ from makeanagent.training.augment import Augmentation, AugmentConfig
 from makeanagent.training.familiarity import fit_familiarity
 from makeanagent.training.lessons import LessonSource, StoredLessons
 from makeanagent.training.practice import practise
-from makeanagent.training.reading import Networks, ReadingTraining, blend, train_reading
+from makeanagent.training.reading import blend, train_reading
 from makeanagent.training.reading_config import ReadingConfig
 from makeanagent.training.reading_lessons import LessonMaker
+from makeanagent.training.reading_loss import Networks, ReadingTraining
 from makeanagent.training.sampling_run import Sources, describe_steps, run_sampling_phase
-from makeanagent.training.start import Start, find_misfits
+from makeanagent.training.start import Start, take_over_reader
 
 _SECOND = 9
 """Number of the second phase among those that draw drawn tasks, each in an order of its own."""
@@ -84,7 +85,11 @@ class ReadingRun:
         )
         self.reads_drawn = self.space == drawn.space("0")
         if start is not None:
-            self._check_start(start)
+            if not self.tasks:
+                raise InputError(
+                    f"{start.name}: stands for the phases on drawn tasks; name tasks to train it on"
+                )
+            take_over_reader(Networks(self.spec, self.space, config.first), start)
         self._settings = as_json(
             {
                 "config": asdict(config),
@@ -158,24 +163,33 @@ class ReadingRun:
         start the networks are untrained.
         """
         config = self.config
-        begun = None if self.start is None else self._networks_of(self.start.generator)
+        begun = None
+        if self.start is not None:
+            begun = Networks(self.spec, self.space, config.first)
+            take_over_reader(begun, self.start)
         if not self.reads_drawn:
             torch.manual_seed(config.seed)
             return begun or Networks(self.spec, self.space, config.first), []
         drawn = lessons.draw()
         if begun is not None:
             return begun, lessons.visit_drawn(drawn, self.assemble(begun))
-        alone = [self._drawn_source(drawn, 1.0, phase=0)]
-        first = self._phase("first", alone, config.first, None, device, on_progress)
+
+        def alone(phase: int) -> Sources:
+            return [self._drawn_source(drawn, 1.0, phase, device)]
+
+        first = self._phase("first", lambda: alone(0), config.first, None, device, on_progress)
+        if not config.second_steps:
+            return first, drawn
         drawn = lessons.visit_drawn(drawn, self.assemble(first))
-        again = [self._drawn_source(drawn, 1.0, phase=_SECOND)]
         training = replace(
             config.first,
             gradient_steps=config.second_steps,
             learning_rate=config.second_learning_rate,
         )
         seed = config.seed + 1
-        second = self._phase("second", again, training, first, device, on_progress, seed=seed)
+        second = self._phase(
+            "second", lambda: alone(_SECOND), training, first, device, on_progress, seed=seed
+        )
         return second, drawn
 
     def _mix(
@@ -189,7 +203,6 @@ class ReadingRun:
     ) -> Networks:
         """Train on both kinds of tasks together."""
         config = self.config
-        sources = self._join(turn, shown, drawn)
         training = replace(
             config.first,
             gradient_steps=config.mixed_steps[turn],
@@ -197,18 +210,27 @@ class ReadingRun:
             final_learning_rate=config.mixed_learning_rate,
             ema_decay=config.mixed_ema_decay,
         )
-        return self._phase(f"mixed-{turn}", sources, training, begin, device, on_progress)
+        return self._phase(
+            f"mixed-{turn}",
+            lambda: self._join(turn, shown, drawn, device),
+            training,
+            begin,
+            device,
+            on_progress,
+        )
 
-    def _join(self, turn: int, shown: Sequence[Path], drawn: Sequence[Path]) -> Sources:
+    def _join(
+        self, turn: int, shown: Sequence[Path], drawn: Sequence[Path], device: str = "cpu"
+    ) -> Sources:
         """Lessons of both kinds of tasks."""
         config = self.config
         share = config.drawn_share if drawn else 0.0
-        own = StoredLessons(shown, (config.seed, 2 * turn + 2))
+        own = StoredLessons(shown, (config.seed, 2 * turn + 2), device=device)
         sources: list[tuple[LessonSource, float, Any]] = [
             (own, 1 - share, Augmentation(self.space, config.shown_augment))
         ]
         if drawn:
-            sources.append(self._drawn_source(drawn, share, phase=2 * turn + 1))
+            sources.append(self._drawn_source(drawn, share, 2 * turn + 1, device))
         return sources
 
     def _practise(
@@ -260,47 +282,21 @@ class ReadingRun:
         """Name of the last phase."""
         if self.config.sampling is not None:
             return "sampling"
-        return "blended" if self.tasks else "second"
+        if self.tasks:
+            return "blended"
+        return "second" if self.config.second_steps else "first"
 
     def _drawn_source(
-        self, paths: Sequence[Path], share: float, phase: int
+        self, paths: Sequence[Path], share: float, phase: int, device: str = "cpu"
     ) -> tuple[LessonSource, float, Augmentation]:
-        source = StoredLessons(paths, (self.config.seed, phase), self.config.drawn.num_tasks)
+        num_tasks = self.config.drawn.num_tasks
+        source = StoredLessons(paths, (self.config.seed, phase), num_tasks, device)
         return source, share, Augmentation(self.space, self.config.drawn_augment)
-
-    def _check_start(self, start: Start) -> None:
-        """Refuse a start that cannot take the place of the phases on drawn tasks.
-
-        Raises:
-            InputError: there is no phase after it, or its networks have other shapes.
-        """
-        if not self.tasks:
-            raise InputError(
-                f"{start.name}: stands for the phase on drawn tasks; name tasks to train it on"
-            )
-        own, found = Networks(self.spec, self.space, self.config.first), start.generator
-        pairs = (
-            (own.reader, found.embedding),
-            (own.basis, found.autoencoder),
-            (own.denoiser, found.denoiser),
-        )
-        for network, other in pairs:
-            if find_misfits(network, other) or find_misfits(other, network):
-                raise InputError(
-                    f"{start.name}: its networks are not of a reader of this preset for this suite"
-                )
-
-    def _networks_of(self, generator: MakeAnAgent) -> Networks:
-        networks = Networks(self.spec, self.space, self.config.first)
-        networks.reader.load_state_dict(generator.embedding.state_dict())
-        networks.basis.load_state_dict(generator.autoencoder.state_dict())
-        networks.denoiser.load_state_dict(generator.denoiser.state_dict())
-        return networks
 
     def _phase(
         self,
         name: str,
-        sources: Sequence[tuple[LessonSource, float, Any]],
+        sources: Callable[[], Sources],
         training: ReadingTraining,
         start: Networks | None,
         device: str,
@@ -314,7 +310,7 @@ class ReadingRun:
             trained = train_reading(
                 self.spec,
                 self.space,
-                sources,
+                sources(),
                 training,
                 seed=self.config.seed if seed is None else seed,
                 device=device,
@@ -385,16 +381,21 @@ class ReadingRun:
         num_knots = config.first.reader.num_knots
         return fit_familiarity(self.space, sources, FamiliarityConfig(num_knots=num_knots))
 
+    def networks(self) -> Networks:
+        """Those of the last phase, once it is done."""
+        networks = Networks(self.spec, self.space, self.config.first)
+        networks.load_state_dict(self._read(self._last))
+        return networks.eval()
+
     def save_generator(self) -> Path:
         """Write `generator/`, whole or not at all, and return its path."""
         target, draft = self.folder / "generator", self.folder / ".generator.tmp"
         if not target.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
-            networks = self._phase(self._last, [], self.config.first, None, "cpu", lambda *_: None)
             sampling = self.config.sampling
             diffusion = sampling.diffusion if sampling else None
             practice = Practice.of(self._read("practice")) if self.tasks else None
-            generator = self.assemble(networks, self._fit_familiarity(), practice, diffusion)
+            generator = self.assemble(self.networks(), self._fit_familiarity(), practice, diffusion)
             generator.save_pretrained(draft)
             draft.rename(target)
         return target

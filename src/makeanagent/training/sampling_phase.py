@@ -25,7 +25,7 @@ from makeanagent.models.reader import Knots
 from makeanagent.training.checkpoint import TrainingState
 from makeanagent.training.diffusion import average_weights
 from makeanagent.training.lessons import Batch
-from makeanagent.training.reading import Networks, ReadingTraining, measure_actions
+from makeanagent.training.reading_loss import Networks, ReadingTraining, measure_actions
 from makeanagent.training.schedules import warm_up_and_decay
 from makeanagent.trajectories.space import Space
 

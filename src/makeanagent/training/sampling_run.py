@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from makeanagent.training.lessons import Batch
-from makeanagent.training.reading import Augment, LessonSource, Networks, ReadingTraining
+from makeanagent.training.reading import Augment, LessonSource
+from makeanagent.training.reading_loss import Networks, ReadingTraining
 from makeanagent.training.sampling_phase import (
     SamplingTraining,
     freeze_lessons,

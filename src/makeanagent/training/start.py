@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.models.autoencoder import ParameterAutoencoder
 from makeanagent.models.behavior import BehaviorEmbedding
+from makeanagent.training.reading_loss import Networks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +68,25 @@ def find_misfits(target: nn.Module, source: nn.Module) -> list[str]:
         if len(apart) == len(groups) and "scale" not in misfits:
             misfits.append("scale")
     return misfits
+
+
+def take_over_reader(networks: Networks, start: Start) -> None:
+    """Give networks that read all weights of the start.
+
+    Raises:
+        InputError: its networks have other shapes.
+    """
+    pairs = (
+        (networks.reader, start.generator.embedding),
+        (networks.basis, start.generator.autoencoder),
+        (networks.denoiser, start.generator.denoiser),
+    )
+    for network, other in pairs:
+        if find_misfits(network, other) or find_misfits(other, network):
+            raise InputError(
+                f"{start.name}: its networks are not of a reader of this preset for this suite"
+            )
+        network.load_state_dict(other.state_dict())
 
 
 def keeps_latents(target: ParameterAutoencoder, source: nn.Module) -> bool:
