@@ -5,7 +5,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from makeanagent.artifacts import read_tensors
 from makeanagent.models.basis import BasisConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.reader import ReaderConfig
