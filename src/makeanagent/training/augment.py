@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from makeanagent.errors import InputError
-from makeanagent.training.lessons import Batch
+from makeanagent.training.lessons import Batch, send
 from makeanagent.trajectories.scene import translate
 from makeanagent.trajectories.space import Space
 from makeanagent.trajectories.symmetry import find_symmetries
@@ -58,8 +57,7 @@ class Augmentation:
         batch = self._turn(batch, rng)
         seen = self._move(batch.knots.observations, rng)
         states = self._move(batch.states, rng)
-        hidden = torch.from_numpy(rng.random(len(states)) < self._config.hidden_goals)
-        hidden = hidden.to(states.device)
+        hidden = send(rng.random(len(states)) < self._config.hidden_goals, states.device)
         for start in self._space.goals:
             for observations in (seen, states):
                 goals = observations[..., start : start + 3]
@@ -76,7 +74,7 @@ class Augmentation:
         knots, states, labels = batch.knots, batch.states.clone(), batch.labels.clone()
         parts = [part.clone() for part in knots[:3]]
         for number in np.unique(chosen[chosen > 0]):
-            rows = torch.from_numpy(np.flatnonzero(chosen == number)).to(states.device)
+            rows = send(np.flatnonzero(chosen == number), states.device)
             symmetry = self._symmetries[number]
             for observations in (parts[0], states):
                 observations[rows] = symmetry.move_observations(observations[rows], space)
@@ -91,5 +89,5 @@ class Augmentation:
         moves = rng.normal(0, config.move * self._space.unit, (count, 2))
         moves *= (rng.random(count) < config.moved)[:, None]
         shape = (count, *[1] * (observations.ndim - 2), 2)
-        along = torch.from_numpy(moves).float().reshape(shape).to(observations.device)
+        along = send(moves.astype(np.float32), observations.device).reshape(shape)
         return translate(observations, along, self._space.positions)

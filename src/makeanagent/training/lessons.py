@@ -168,7 +168,7 @@ class StoredLessons:
     def draw(self, first: int, count: int, num_demonstrations: int, num_states: int) -> Batch:
         """Lessons of `count` tasks; each task comes once before any comes again."""
         rng = np.random.default_rng((*self._seed, 1, first))
-        order = np.sort([self._find(number) for number in range(first, first + count)])
+        order = np.sort(self._find(np.arange(first, first + count)))
         # Rows of one shard are read together: one by one they take most of a step's time.
         shards = order // self._per_shard
         parts = [
@@ -183,13 +183,16 @@ class StoredLessons:
         ]
         return Batch.join(parts)
 
-    def _find(self, number: int) -> int:
-        """The task of the lesson of this number: each round goes through all in a new order."""
-        number_of_round, place = divmod(number, self.num_tasks)
-        if number_of_round != self._round:
-            rng = np.random.default_rng((*self._seed, 0, number_of_round))
-            self._round, self._order = number_of_round, rng.permutation(self.num_tasks)
-        return int(self._order[place])
+    def _find(self, numbers: np.ndarray) -> np.ndarray:
+        """The tasks of lessons of these numbers: each round goes through all in a new order."""
+        rounds, places = np.divmod(numbers, self.num_tasks)
+        tasks = np.zeros_like(numbers)
+        for number in np.unique(rounds):
+            if number != self._round:
+                rng = np.random.default_rng((*self._seed, 0, number))
+                self._round, self._order = int(number), rng.permutation(self.num_tasks)
+            tasks[rounds == number] = self._order[places[rounds == number]]
+        return tasks
 
     def _read(
         self,
@@ -200,13 +203,13 @@ class StoredLessons:
         rng: np.random.Generator,
     ) -> Batch:
         """Prompts and states of some tasks of a shard, drawn at random."""
-        rows = torch.from_numpy(tasks)[:, None].to(self._device)
+        rows = send(tasks, self._device)[:, None]
         shown = (len(tasks), shard.success.shape[1])
         picks = rng.random(shown).argsort(axis=1)[:, :num_demonstrations]
         resized = np.resize(picks, (len(tasks), num_demonstrations))
-        prompts = torch.from_numpy(resized).to(self._device)
+        prompts = send(resized, self._device)
         asked = rng.integers(shard.states.shape[1], size=(len(tasks), num_states))
-        states = torch.from_numpy(asked).to(self._device)
+        states = send(asked, self._device)
         return Batch(
             knots=Knots(*(getattr(shard, name)[rows, prompts] for name in Knots._fields)),
             states=shard.states[rows, states],
@@ -219,6 +222,11 @@ class StoredLessons:
         """States `[count, O]` of the first shard."""
         states = self._shards[0].states.flatten(0, 1)
         return states[:: max(1, len(states) // count)][:count].cpu().numpy()
+
+
+def send(array: np.ndarray, device: str | torch.device) -> Tensor:
+    """The array on a device, without waiting for what this has to do still."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def note_settings(folder: Path, settings: dict[str, Any]) -> None:
