@@ -177,10 +177,7 @@ def _describe_preset(preset: str) -> Settings:
     """Settings of the training that a preset, or `READER`, names."""
     if preset != READER:
         return asdict(PRESETS[preset])
-    settings = asdict(FAST_READING)
-    # As runs write it that do not learn to sample.
-    del settings["sampling"]
-    return settings
+    return asdict(FAST_READING)
 
 
 def write_page() -> str:

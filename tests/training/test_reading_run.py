@@ -225,10 +225,26 @@ def test_a_start_takes_the_place_of_the_first_two_phases(alone, run, tmp_path):
         ReadingRun(begun.folder, DRAWN, TASKS, RUN)
 
 
+def test_without_tasks_a_start_takes_the_place_of_the_first_phase_alone(alone, tmp_path):
+    first = replace(RUN, second_steps=0)
+    begun = ReadingRun(tmp_path / "begun", DRAWN, (), first, lessons=alone.lessons)
+    assert {"first phase"} == {*train(begun)} & {"first phase", "second phase"}
+    # One phase of its own.
+    assert not (begun.folder / "second.safetensors").exists()
+    start = load_start(begun.save_generator())
+    longer = replace(RUN, second_steps=RUN.second_steps + 1)
+    went_on = {}
+    for name, config in (("same", RUN), ("longer", longer)):
+        run = ReadingRun(tmp_path / name, DRAWN, (), config, lessons=alone.lessons, start=start)
+        assert {"second phase"} == {*train(run)} & {"first phase", "second phase"}
+        went_on[name] = weights(run.folder / "generator")
+    # Such as a run that has both phases.
+    assert not differ(went_on["same"], weights(alone.folder / "generator"))
+    assert differ(went_on["longer"], went_on["same"])
+
+
 def test_a_start_that_cannot_take_its_place_is_refused(alone, tmp_path):
     start = load_start(alone.folder / "generator")
-    with pytest.raises(InputError, match="stands for the phases on drawn tasks; name tasks"):
-        ReadingRun(tmp_path / "a", DRAWN, (), RUN, start=start)
     wider = replace(RUN.first, reader=replace(RUN.first.reader, width=16))
     deeper = replace(RUN.first, reader=replace(RUN.first.reader, num_layers=0))
     for first in (wider, deeper):
@@ -237,7 +253,7 @@ def test_a_start_that_cannot_take_its_place_is_refused(alone, tmp_path):
     paper = load_start(tiny_generator.save(tmp_path / "paper"))
     with pytest.raises(InputError, match="not of a reader of this preset for this suite"):
         ReadingRun(tmp_path / "c", DRAWN, TASKS, RUN, start=paper)
-    assert not any((tmp_path / name).exists() for name in "abc")
+    assert not any((tmp_path / name).exists() for name in "bc")
 
 
 @pytest.mark.parametrize("name", ["points", "easy"])
@@ -301,7 +317,6 @@ def test_a_run_may_end_with_learning_to_sample(tmp_path, lessons, alone):
     first, second = generator.generate(make_prompt(), 2).parameters
     assert not torch.equal(first, second)
     # Runs of before there was such a phase go on; with one, they are others.
-    assert "sampling" not in read_json(alone.folder / "run.json")["config"]
     with pytest.raises(InputError, match="another config"):
         ReadingRun(alone.folder, DRAWN, (), config, lessons=lessons)
 

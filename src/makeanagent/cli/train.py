@@ -31,8 +31,9 @@ class Train:
     "Of a reader: folder of lessons that several runs share; by default in the run's own."
     zoo: Path | None = None
     "Of the paper's stages: folder of the zoo to train on, as `zoo build` writes it."
-    preset: Literal["fast", "paper", "smoke"] = "fast"
-    "Sizes: fast is for two cores, paper has tables 1 to 3, smoke takes seconds."
+    preset: Literal["fast", "large", "paper", "smoke"] = "fast"
+    """Sizes: fast is for two cores, large for a GPU, to go on from a fast reader of drawn tasks;
+    paper has tables 1 to 3, smoke takes seconds."""
     tasks: tuple[str, ...] = ()
     "Tasks or groups to train on, by default all; drawn is for a reader of drawn tasks alone."
     sampling: bool = False
@@ -95,6 +96,8 @@ class Train:
 
         if self.zoo is None:
             raise InputError(f"train {self.stage}: needs a zoo; give its folder with --zoo")
+        if self.preset not in PRESETS:
+            raise InputError(f"preset {self.preset}: of the paper's stages: {', '.join(PRESETS)}")
         zoo = Zoo.open(self.zoo)
         tasks = choose_tasks(zoo, expand_tasks(find_suite(zoo.suite), self.tasks or zoo.tasks()))
         config = PRESETS[self.preset]

@@ -56,7 +56,8 @@ class ReadingRun:
         tasks: full names of those with experts; none, for a generator of drawn tasks alone.
         config: of the training.
         lessons: folder of lessons that several runs share; by default the run's own.
-        start: a generator that reads and that takes the place of the phases on drawn tasks.
+        start: a generator that reads, and that takes the place of the phases on drawn tasks;
+            without tasks, of the first of these.
 
     Raises:
         InputError: the folder was begun with other settings, or there is nothing to learn from.
@@ -85,10 +86,6 @@ class ReadingRun:
         )
         self.reads_drawn = self.space == drawn.space("0")
         if start is not None:
-            if not self.tasks:
-                raise InputError(
-                    f"{start.name}: stands for the phases on drawn tasks; name tasks to train it on"
-                )
             take_over_reader(Networks(self.spec, self.space, config.first), start)
         self._settings = as_json(
             {
@@ -98,9 +95,6 @@ class ReadingRun:
                 "start": None if start is None else start.to_dict(),
             }
         )
-        if config.sampling is None:
-            # As of before there was such a phase: such runs go on.
-            del self._settings["config"]["sampling"]
         path = folder / "run.json"
         if path.is_file():
             found = read_json(path)
@@ -171,13 +165,15 @@ class ReadingRun:
             torch.manual_seed(config.seed)
             return begun or Networks(self.spec, self.space, config.first), []
         drawn = lessons.draw()
-        if begun is not None:
+        if begun is not None and self.tasks:
             return begun, lessons.visit_drawn(drawn, self.assemble(begun))
 
         def alone(phase: int) -> Sources:
             return [self._drawn_source(drawn, 1.0, phase, device)]
 
-        first = self._phase("first", lambda: alone(0), config.first, None, device, on_progress)
+        first = begun or self._phase(
+            "first", lambda: alone(0), config.first, None, device, on_progress
+        )
         if not config.second_steps:
             return first, drawn
         drawn = lessons.visit_drawn(drawn, self.assemble(first))
