@@ -46,6 +46,7 @@ EXPERIMENTS = (
     Experiment("folds", "all fifty tasks left out once: goal shown and hidden, controls beside"),
     Experiment("novelty", "distances to training policies, copying, success against novelty"),
     Experiment("representation", "what autoencoder and embedding keep of held-out runs"),
+    Experiment("scaling", "drawn tasks alone: their number, networks' width, parts left out"),
     Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),
     Experiment("zoo", "how many of a zoo's policies are qualified"),
     Experiment("speed", "generation, batches, rollouts, start-up"),

@@ -1,23 +1,24 @@
 """Generators of drawn tasks alone, which differ in one thing each."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from makeanagent.models.basis import BasisConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.reader import ReaderConfig
 from makeanagent.suites.procedural import FamilyConfig, ProceduralSuite
-from makeanagent.training.drawn import DrawnConfig, draw_lessons
+from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.reading_config import ReadingConfig
 from makeanagent.training.reading_loss import ReadingTraining
 from makeanagent.training.reading_run import ReadingRun
 
 MANY, SOME = 600_000, 60_000
 """Drawn tasks: all of them, and as many as the family's parts are compared with."""
-STEPS = 10_000
-"""Gradient steps of each, of four times as many prompts as the usual training's."""
+STEPS = 2_107
+"""Gradient steps of each: with the batches below, as many prompts as `FAST_READING`'s first phase
+sees."""
 _STEP = ReadingTraining(
     gradient_steps=STEPS, batch_size=256, learning_rate=1.2e-3, warmup_steps=500
 )
@@ -43,20 +44,28 @@ class Variant:
 def list_variants() -> Iterator[Variant]:
     """All of them, those that need the fewest drawn tasks first."""
     yield Variant(kind="tasks", name="tasks-60000")
-    yield Variant(kind="network", name="no-attention", training=_shape(num_layers=0))
-    yield Variant(kind="network", name="no-relative-positions", training=_shape(relative=False))
+    yield Variant(
+        kind="network", name="no-attention", training=_read_by(ReaderConfig(num_layers=0))
+    )
+    yield Variant(
+        kind="network",
+        name="no-relative-positions",
+        training=_read_by(ReaderConfig(relative=False)),
+    )
     for number in (10_000, 1_000):
         yield Variant(kind="tasks", name=f"tasks-{number}", num_tasks=number)
     yield Variant(kind="tasks", name=f"tasks-{MANY}", num_tasks=MANY)
     for name, scale in (("half", 0.5), ("double", 2)):
         yield Variant(kind="width", name=f"width-{name}", num_tasks=MANY, training=_scale(scale))
     for part in _PARTS:
-        yield Variant(kind="family", name=f"no-{part}", family=FamilyConfig(**{part: False}))
+        yield Variant(
+            kind="family", name=f"no-{part}", family=replace(FamilyConfig(), **{part: False})
+        )
     yield Variant(kind="family", name="no-two-objects", family=FamilyConfig(two=0.0))
 
 
-def _shape(**changes: int | bool) -> ReadingTraining:
-    return replace(_STEP, reader=replace(_STEP.reader, **changes))
+def _read_by(reader: ReaderConfig) -> ReadingTraining:
+    return replace(_STEP, reader=reader)
 
 
 def _scale(factor: float) -> ReadingTraining:
@@ -85,7 +94,12 @@ def begin_run(variant: Variant, lessons: Path, runs: Path) -> ReadingRun:
     return ReadingRun(folder, ProceduralSuite(), (), config, lessons=_lessons_of(variant, lessons))
 
 
-def draw(variant: Variant, lessons: Path, pool: Executor) -> None:
-    """Make its lessons, those that are missing."""
-    config = DrawnConfig(num_tasks=variant.num_tasks, family=variant.family)
-    draw_lessons(_lessons_of(variant, lessons) / "drawn", config, pool, lambda *_: None)
+def describe_variant(variant: Variant) -> dict[str, Any]:
+    """What a row of the figures says of it."""
+    training = variant.training
+    return {
+        "kind": variant.kind,
+        "name": variant.name,
+        "num_tasks": variant.num_tasks,
+        "num_prompts": training.gradient_steps * training.batch_size,
+    }
