@@ -171,3 +171,15 @@ def test_counts_that_are_too_small(fields, message):
     with pytest.raises(InputError) as caught:
         DemoConfig(**fields)
     assert str(caught.value) == message
+
+
+def test_a_demo_replaces_nothing_but_a_demos_files(tmp_path, shown):
+    (tmp_path / "report.html").write_text("mine")
+    prompt, generator = shown.folder / "one.npz", str(shown.folder / "untrained")
+    config = DemoConfig(prompt=prompt, generator=generator, out=tmp_path, num_policies=4)
+    with pytest.raises(InputError, match="report.html: not of an earlier demo, which leaves"):
+        run_demo(config)
+    assert (tmp_path / "report.html").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    # An earlier demo has left its mark.
+    assert (shown.folder / "out" / "demo.json").is_file()

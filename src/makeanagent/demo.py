@@ -28,7 +28,9 @@ from makeanagent.rollouts.episodes import tells_success
 from makeanagent.rollouts.film import Film, film_episode
 from makeanagent.rollouts.recordings import record_actors
 from makeanagent.suites import Suite, find_task
+from makeanagent.trajectories.success import TERMINATION
 from makeanagent.trajectories.trajectory import Trajectory
+from makeanagent.trajectories.units import bring_to_units
 
 PROMPTS = Path(__file__).parent / "prompts"
 """Demonstrations that ship with the package, one a Meta-World task, made by `record`."""
@@ -36,6 +38,10 @@ _DEFAULT_ENV = "metaworld/door-open-v3"
 _HELD_OUT_PER_POLICY = 10
 _SHOWN_LAYOUTS = 10
 """New layouts on which the pictures show the policy ranked first."""
+
+_MARKER = "demo.json"
+"""Beside a demo's files: what it replaces is its own."""
+_NAMES = ("demonstration.npz", "evaluation.json", "policies", "report.html")
 
 Stage = Literal["load", "generate", "rollouts", "film", "report"]
 OnProgress = Callable[[Stage, int, int], Any]
@@ -116,8 +122,10 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
         seconds[name] = perf_counter() - begin
 
     with stage("load"):
+        _require_own(config.out)
         demonstration, suite, task = find_demonstration(config)
         generator = MakeAnAgent.from_pretrained(config.generator)
+        demonstration, units = bring_to_units(demonstration, generator.config.space)
         spec = generator.config.spec
         require_widths(f"generator {config.generator}", spec, suite, task)
         with closing(suite.make(task)) as environment:
@@ -132,6 +140,8 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
     with stage("generate"):
         policies = generator.generate(demonstration, config.num_policies, config.seed)
     facts = _describe(config, demonstration, generator, task)
+    if units is not None:
+        facts["units"] = units
     _save(config, demonstration, policies, generator)
 
     num = config.num_policies
@@ -200,6 +210,21 @@ def find_demonstration(config: DemoConfig) -> tuple[Trajectory, Suite, str]:
     return Trajectory.load(path), suite, task
 
 
+def _require_own(folder: Path) -> None:
+    """Refuse a folder that holds files of a demo's names which no demo has written.
+
+    Raises:
+        InputError: it does.
+    """
+    if (folder / _MARKER).is_file():
+        return
+    if taken := sorted(name for name in _NAMES if (folder / name).exists()):
+        raise InputError(
+            f"{folder / taken[0]}: not of an earlier demo, which leaves {_MARKER} beside it;"
+            " give another --out"
+        )
+
+
 def _describe(
     config: DemoConfig, demonstration: Trajectory, generator: MakeAnAgent, task: str
 ) -> dict[str, str]:
@@ -210,6 +235,8 @@ def _describe(
         if first
         else f"no success: {generator.config.words_without_success}"
     )
+    if (demonstration.source or "").endswith(TERMINATION):
+        outcome += ", which is the episode's termination"
     return {
         "demonstration": f"{config.prompt or 'bundled'}, of {demonstration.env_id or 'no task'},"
         f" by {demonstration.source or 'someone'}, {len(demonstration)} steps, {outcome}",
@@ -224,6 +251,7 @@ def _save(
     config: DemoConfig, demonstration: Trajectory, policies: PolicyBatch, generator: MakeAnAgent
 ) -> None:
     """Write the demonstration and the policies, in place of an earlier demo's."""
+    write_json(config.out / _MARKER, {"schema_version": 1, "files": list(_NAMES)})
     demonstration.save(config.out / "demonstration.npz")
     folder = config.out / "policies"
     for name in (INDEX_NAME, TENSORS_NAME):
@@ -236,6 +264,7 @@ def _save(
             "prompt": str(config.prompt or "bundled"),
             "prompt_of_policy": [0] * len(policies),
             "env_ids": [demonstration.env_id],
+            "action_bounds": generator.config.action_bounds,
             "generator": config.generator,
             "generator_sha256": generator.fingerprint,
             "seed": config.seed,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,6 +45,7 @@ from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
 from makeanagent.trajectories.excerpt import excerpt_trajectories
+from makeanagent.trajectories.units import bring_to_units
 
 SCHEMA_VERSION = 1
 _NOISE_SEED = 2**32
@@ -126,6 +128,7 @@ class MakeAnAgent(nn.Module):
         """
         steps = self._check_steps(sample_steps)
         groups, rows = group_prompts(prompts, num_policies)
+        groups = [self._bring_to_units(group) for group in groups]
         condition = self.embed_groups(groups)[rows]
         practised = self._recall(condition, steps)
         if self._takes_one_step(steps):
@@ -188,6 +191,7 @@ class MakeAnAgent(nn.Module):
         groups, _ = group_prompts(prompts, None)
         if self.practice is None or not self._takes_one_step(self.config.diffusion.sample_steps):
             return [None] * len(groups)
+        groups = [self._bring_to_units(group) for group in groups]
         numbers = self.practice.recognise(self.embed_groups(groups)).tolist()
         return [None if number < 0 else self.config.tasks[number] for number in numbers]
 
@@ -238,6 +242,7 @@ class MakeAnAgent(nn.Module):
         """
         if self.familiarity is None:
             return None
+        prompts = self._bring_to_units(prompts)
         for prompt in prompts:
             self._check_widths(prompt)
         num_knots = self.familiarity.config.num_knots
@@ -271,6 +276,13 @@ class MakeAnAgent(nn.Module):
         """Behaviour `[M, K, behavior_dim]` and outcome `[M, K, outcome_dim]`."""
         behavior, outcome = stack_prompts([self.config.window.read(prompt) for prompt in prompts])
         return torch.from_numpy(behavior).to(self.device), torch.from_numpy(outcome).to(self.device)
+
+    def _bring_to_units(self, prompts: Sequence[Trajectory]) -> list[Trajectory]:
+        """Demonstrations whose actions are in [-1, 1], with a warning where they were not."""
+        found = [bring_to_units(prompt, self.config.space) for prompt in prompts]
+        for note in dict.fromkeys(each.note for each in found if each.note):
+            warnings.warn(note, stacklevel=3)
+        return [each.trajectory for each in found]
 
     def _check_widths(self, prompt: Trajectory) -> None:
         spec = self.config.spec

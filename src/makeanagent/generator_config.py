@@ -78,6 +78,13 @@ class GeneratorConfig:
         return self.space.unit
 
     @property
+    def action_bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The environment's own actions for which -1 and 1 stand; None where they are these."""
+        if self.space is None or not self.space.action_low:
+            return None
+        return self.space.action_low, self.space.action_high
+
+    @property
     def condition_dim(self) -> int:
         """C, width of what the diffusion model is conditioned on."""
         if isinstance(self.behavior, ReaderConfig):

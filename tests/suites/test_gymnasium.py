@@ -13,7 +13,7 @@ from gymnasium.spaces import Box
 
 from makeanagent.errors import InputError
 from makeanagent.rollouts.episodes import record_episode
-from makeanagent.suites import find_task
+from makeanagent.suites import find_suite, find_task
 from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
 
 LOW, HIGH = np.array([-1.0, 0.0], np.float32), np.array([3.0, 10.0], np.float32)
@@ -340,3 +340,91 @@ def test_a_task_may_have_no_success_signal():
     step = env.step(np.zeros(1))
     assert step.success is None
     assert step.reward < 0
+
+
+class Restless(gymnasium.Env):
+    """Draws where it begins from a generator of its own, or from an episode before."""
+
+    observation_space = Box(-1, 1, (2,), np.float64)
+    action_space = Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, memory=False):
+        self._memory, self._count = memory, 0
+        self._chance = np.random.default_rng(0)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        chance = self._count / 10 if self._memory else self._chance.uniform()
+        return np.array([0.5, chance]), {}
+
+    def step(self, action):
+        self._count += 1
+        return np.zeros(2), 0.0, False, False, {"success": False}
+
+
+gymnasium.register("Restless-v0", Restless, max_episode_steps=5)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_task_whose_layouts_do_not_come_again_is_refused(memory):
+    task = GymnasiumTask(env_id="Restless-v0", make_kwargs=(("memory", memory),))
+    fails(
+        r"Restless-v0.*not the same after reset\(seed=0\) twice: observation 1 .*np_random",
+        GymnasiumSuite((task,)).make,
+        "Restless-v0",
+    )
+
+
+@pytest.mark.parametrize("value", [{"ramp": True}, float("nan"), "False"])
+def test_success_that_cannot_be_read_is_refused(value):
+    env = ramp_suite(success=lambda observation, info: value).make("ramp")
+    env.reset(0)
+    fails("ramp: its success function: success", env.step, np.zeros(2))
+
+
+def test_an_expert_of_other_bounds_is_refused(sb3, tmp_path):
+    path = tmp_path / "model.zip"
+    lowest = np.float32(-1)
+    behind = gymnasium.wrappers.RescaleAction(gymnasium.make("Ramp-v0"), lowest, -lowest)
+    sb3.PPO("MlpPolicy", behind, device="cpu").save(path)
+    fails(
+        "model.zip: was trained with actions whose low is",
+        ramp_suite(expert=str(path)).expert,
+        "ramp",
+    )
+
+
+def test_an_expert_of_normalised_observations_needs_their_statistics(sb3, tmp_path):
+    path = tmp_path / "model.zip"
+    model = sb3.PPO("MlpPolicy", gymnasium.make("Ramp-v0"), device="cpu", seed=0)
+    model.save(path)
+    suite = ramp_suite(expert=str(path))
+    plain = suite.expert("ramp")(np.ones(4))
+    (tmp_path / "vecnormalize.pkl").touch()
+    fails(r"model.zip: vecnormalize.pkl lies beside.*model.vecnormalize.npz", suite.expert, "ramp")
+    statistics = tmp_path / "model.vecnormalize.npz"
+    mean, var = np.arange(4.0), np.array([1.0, 4, 9, 0.25])
+    np.savez(statistics, mean=mean, var=var)
+    seen = (np.ones(4) - mean) / np.sqrt(var)
+    theirs, _ = model.predict(seen.astype(np.float32), deterministic=True)
+    expected = np.clip((theirs - (LOW + HIGH) / 2) / ((HIGH - LOW) / 2), -1, 1)
+    found = suite.expert("ramp")(np.ones(4))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert not np.allclose(found, plain, atol=1e-3)
+    np.savez(statistics, mean=mean[:2], var=var)
+    fails("`mean` and `var` must be of shape", suite.expert, "ramp")
+    statistics.write_text("nothing")
+    fails("not readable as VecNormalize's statistics", suite.expert, "ramp")
+
+
+def test_an_experts_file_is_looked_for_beside_the_suites(tmp_path, monkeypatch):
+    (tmp_path / "beside_suite.py").write_text(
+        "from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask\n"
+        "suite = GymnasiumSuite((GymnasiumTask(env_id='Pendulum-v1', expert='model.zip'),))\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "model.zip").touch()
+    suite = find_suite("../beside_suite.py")
+    fails(f"{tmp_path / 'model.zip'}: no such file", suite.expert, "Pendulum-v1")

@@ -49,6 +49,7 @@ class Generate:
 
         prompts = read_demonstrations(self.prompt)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
+        prompts = self._note_units(generator, prompts)
         behaviors = [prompts] if self.together else prompts
         begin = perf_counter()
         guidance = GuidanceConfig() if self.guidance else None
@@ -57,6 +58,7 @@ class Generate:
         oddities = self._note_oddities(generator, prompts)
         practised = self._note_practised(generator, prompts)
         flexible = self._note_failures(generator, prompts)
+        ended = self._note_terminations(prompts)
         save_policies(
             self.out,
             policies.parameters.cpu().numpy(),
@@ -67,7 +69,9 @@ class Generate:
                 "guidance": asdict(guidance) if guidance else None,
                 "env_ids": [prompt.env_id for prompt in prompts],
                 "prompts_without_success": flexible,
+                "success_by_termination": ended,
                 "unlike_training": oddities,
+                "action_bounds": generator.config.action_bounds,
                 "practised_tasks": practised,
                 "generator": self.generator,
                 "generator_sha256": generator.fingerprint,
@@ -78,6 +82,30 @@ class Generate:
             f"{self.out}: {len(policies)} policies of {policies.spec.num_parameters:,} parameters"
             f" from {len(prompts)} demonstration(s) in {seconds:.2f} s"
         )
+
+    def _note_units(
+        self, generator: "MakeAnAgent", prompts: list["Trajectory"]
+    ) -> list["Trajectory"]:
+        """The demonstrations with actions in [-1, 1]; says where they were not."""
+        from makeanagent.trajectories.units import bring_to_units
+
+        found = [bring_to_units(prompt, generator.config.space) for prompt in prompts]
+        for each in found:
+            if each.note:
+                print(f"note: {each.note}")
+        return [each.trajectory for each in found]
+
+    def _note_terminations(self, prompts: list["Trajectory"]) -> list[int]:
+        """Say where an episode's end was taken for success, and return those numbers."""
+        from makeanagent.trajectories.success import TERMINATION
+
+        ended = [i for i, each in enumerate(prompts) if (each.source or "").endswith(TERMINATION)]
+        if ended:
+            print(
+                f"note: {len(ended)} demonstration(s) of {self.prompt}: no success is recorded;"
+                " the episode's termination is taken for it"
+            )
+        return ended
 
     def _note_oddities(
         self, generator: "MakeAnAgent", prompts: list["Trajectory"]

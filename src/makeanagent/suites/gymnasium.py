@@ -8,10 +8,8 @@ Layout k is what `reset(seed=k)` gives: environments that draw all their chance 
 `np_random` play the same episode on the same layout, whatever was played before.
 """
 
-import json
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +19,10 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from makeanagent.errors import InputError
+from makeanagent.suites.sb3_experts import load_sb3_policy
 from makeanagent.suites.suite import Act, Step, Suite
 from makeanagent.trajectories.space import Space
+from makeanagent.trajectories.success import read_success
 
 Success = Callable[[np.ndarray, dict[str, Any]], bool]
 """Whether the task stands solved, by an observation `[O]` and the step's `info`."""
@@ -44,7 +44,8 @@ class GymnasiumTask:
     """By default the step's `info['success']` or `info['is_success']`; False where the task has no
     such signal and is judged by its return."""
     expert: Act | str | None = None
-    "A controller in the environment's own units, or the path of a Stable-Baselines3 `.zip`."
+    """A controller in the environment's own units, or the path of a Stable-Baselines3 `.zip`, which
+    for a suite in a file is one beside that file."""
     horizon: int | None = None
     "Steps after which an episode is over, by default the registered number."
     make_kwargs: tuple[tuple[str, object], ...] = ()
@@ -90,6 +91,18 @@ class GymnasiumSuite(Suite):
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"{self.name}/{name}: two tasks have this name")
+
+    def beside(self, folder: Path) -> "GymnasiumSuite":
+        """The suite with experts' files looked for in a folder, and not in the working one."""
+        return replace(
+            self,
+            task_configs=tuple(
+                replace(config, expert=str(folder / config.expert))
+                if isinstance(config.expert, str)
+                else config
+                for config in self.task_configs
+            ),
+        )
 
     def tasks(self) -> tuple[str, ...]:
         """Names of the configured tasks; any id registered in Gymnasium is a task besides."""
@@ -138,9 +151,12 @@ class GymnasiumSuite(Suite):
         """Build the simulator of a task.
 
         Raises:
-            InputError: it cannot be built, has no horizon, or has spaces that do not serve.
+            InputError: it cannot be built, has no horizon, has spaces that do not serve, or its
+                layouts are not the same each time.
         """
-        return GymnasiumEnvironment(self._config(task), render=render)
+        config = self._config(task)
+        _check_layouts(config)
+        return GymnasiumEnvironment(config, render=render)
 
     def expert(self, task: str) -> Act:
         """The task's expert, its actions scaled to [-1, 1].
@@ -157,7 +173,7 @@ class GymnasiumSuite(Suite):
         observations, actions = _find_boxes(config)
         expert = config.expert
         if isinstance(expert, str):
-            expert = _load_sb3_policy(Path(expert), observations, actions)
+            expert = load_sb3_policy(Path(expert), observations, actions)
         center, half = _scale(actions)
 
         def act(observation: np.ndarray) -> np.ndarray:
@@ -235,10 +251,11 @@ class GymnasiumEnvironment:
         if self._config.success is False:
             return None
         if self._config.success is not None:
-            return bool(self._config.success(observation, info))
+            found = self._config.success(observation, info)
+            return read_success(found, f"{self._config.name}: its success function")
         for key in _SUCCESS_KEYS:
             if key in info:
-                return bool(info[key])
+                return read_success(info[key], f"{self._config.name}: info['{key}']")
         raise InputError(
             f"{self._config.name}: its info holds neither 'success' nor 'is_success';"
             " give its GymnasiumTask a success function"
@@ -285,6 +302,32 @@ def _find_boxes(config: GymnasiumTask) -> tuple[Box, Box]:
         env.close()
 
 
+@cache
+def _check_layouts(config: GymnasiumTask) -> None:
+    """Refuse a task whose layouts do not come again: what is held out rests on them.
+
+    Raises:
+        InputError: `reset` with the same seed gives another observation.
+    """
+    env = _make(config)
+    try:
+        _, actions = _check_boxes(env, config)
+        middle = _scale(actions)[0].astype(actions.dtype)
+        for layout in (0, 1):
+            first = np.array(env.reset(seed=layout)[0])
+            env.step(middle)
+            again = np.array(env.reset(seed=layout)[0])
+            if not np.array_equal(first, again, equal_nan=True):
+                column = int(np.flatnonzero(first != again)[0])
+                raise InputError(
+                    f"{config.name}: {config.env_id} is not the same after reset(seed={layout})"
+                    f" twice: observation {column} is {first[column]:g}, then {again[column]:g};"
+                    " it must draw all its chance from self.np_random"
+                )
+    finally:
+        env.close()
+
+
 def _check_boxes(env: gymnasium.Env, config: GymnasiumTask) -> tuple[Box, Box]:
     observations, actions = env.observation_space, env.action_space
     for role, space in (("observation", observations), ("action", actions)):
@@ -312,55 +355,3 @@ def _scale(actions: Box) -> tuple[np.ndarray, np.ndarray]:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _load_sb3_policy(path: Path, observations: Box, actions: Box) -> Act:
-    """The deterministic policy in a file of Stable-Baselines3's `model.save`.
-
-    Stable-Baselines3's own `load` unpickles, which runs whatever code a file holds. The network can
-    be built without: from the readable part of the file's description and the task's spaces.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        import torch
-        from stable_baselines3.common.policies import ActorCriticPolicy
-        from stable_baselines3.sac.policies import SACPolicy
-        from stable_baselines3.td3.policies import TD3Policy
-    except ImportError:
-        raise InputError(
-            f"{path}: needs Stable-Baselines3: pip install 'makeanagent[sb3]'"
-        ) from None
-    kinds = {
-        "stable_baselines3.common.policies": ActorCriticPolicy,  # PPO and A2C
-        "stable_baselines3.sac.policies": SACPolicy,
-        "stable_baselines3.td3.policies": TD3Policy,  # also DDPG
-    }
-    try:
-        with zipfile.ZipFile(path) as archive:
-            data = json.loads(archive.read("data"))
-            with archive.open("policy.pth") as stream:
-                parameters = torch.load(stream, map_location="cpu", weights_only=True)
-        kind = kinds[data["policy_class"]["__module__"]]
-        options = {
-            key: value
-            for key, value in data["policy_kwargs"].items()
-            if not key.startswith((":", "optimizer_"))
-        }
-        if "activation_fn" in options:  # "<class 'torch.nn.modules.activation.ELU'>"
-            activation = options["activation_fn"].rsplit(".", 1)[-1].removesuffix("'>")
-            options["activation_fn"] = getattr(torch.nn, activation)
-        if kind is ActorCriticPolicy:
-            options["use_sde"] = data["use_sde"]
-        policy = kind(observations, actions, lambda _: 0.0, **options)
-        policy.load_state_dict(parameters)
-    except Exception as error:  # A file that is something else can fail in many ways.
-        raise InputError(
-            f"{path}: not readable as a SAC, TD3, DDPG, PPO or A2C model of Stable-Baselines3"
-            f" for this task: {_one_line(error)}"
-        ) from None
-
-    def act(observation: np.ndarray) -> np.ndarray:
-        return policy.predict(observation, deterministic=True)[0]
-
-    return act

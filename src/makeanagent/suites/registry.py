@@ -77,6 +77,8 @@ def _import_suite(name: str) -> Suite:
         raise InputError(f"{name}: not importable: {type(error).__name__}: {reason}") from error
     if module.__file__ is None or Path(module.__file__).resolve() != path:
         raise InputError(f"{name}: another module is called '{path.stem}'; rename the file")
+    from makeanagent.suites.gymnasium import GymnasiumSuite
+
     suite = getattr(module, "suite", None)
     if suite is None:
         raise InputError(f"{name}: defines no `suite`, such as `suite = GymnasiumSuite(...)`")
@@ -85,6 +87,8 @@ def _import_suite(name: str) -> Suite:
             f"{name}: `suite` is a {type(suite).__name__}; it must be a GymnasiumSuite or another"
             " subclass of makeanagent.suites.Suite"
         )
+    if isinstance(suite, GymnasiumSuite):
+        suite = suite.beside(path.parent)
     if is_dataclass(suite) and any(field.name == "name" for field in fields(suite)):
         # Ids of its tasks then lead back to the file.
         suite = replace(suite, name=name)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from makeanagent.errors import InputError
+from makeanagent.trajectories.success import read_flags
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +69,7 @@ class Trajectory:
                     f"{where}: '{name}' holds NaN or infinity at step {int(bad.argmax())};"
                     " all numbers must be finite"
                 )
-        object.__setattr__(self, "success", self.success.astype(bool))
+        object.__setattr__(self, "success", read_flags(self.success, where))
 
     def __len__(self) -> int:
         """T, the number of actions."""

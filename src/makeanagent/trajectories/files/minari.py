@@ -9,6 +9,7 @@ import numpy as np
 from makeanagent.artifacts import atomic_path, describe_error, read_json, require_empty_folder
 from makeanagent.errors import InputError
 from makeanagent.trajectories.files.format import Format
+from makeanagent.trajectories.success import TERMINATION, read_flags
 from makeanagent.trajectories.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def _convert_episode(
     else:
         success = episode.terminations
         if np.any(success):
-            source += " (success: termination)"
+            source += TERMINATION
     return Trajectory(
         observations=episode.observations,
         actions=episode.actions,
@@ -301,7 +302,7 @@ def _read_flags(values: Any, num_steps: int, where: str) -> np.ndarray:  # noqa:
             f"{where}: {flags.dtype} of shape {flags.shape}; accepted is one flag or number for"
             f" each of the {num_steps} steps, with or without one for the reset"
         )
-    return flags.ravel()[-num_steps:] > 0
+    return read_flags(flags.ravel()[-num_steps:], where)
 
 
 MINARI = Format(
