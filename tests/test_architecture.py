@@ -20,12 +20,13 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 
 # What each room (a folder or file in src/makeanagent) may import of the others, from the bottom up.
 # A new room needs a line here; `zoo.store` would stand for that one module.
-BASE = ("errors", "artifacts", "parallel", "devices")
+BASE = ("errors", "field_types", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "suites")
 PARTS = ("models", "generator_config", "hub", "generator", "rollouts", "evaluation", "rl", "zoo")
 RECIPES = ("methods", "training")
 MAY_IMPORT = {
     "errors": (),
+    "field_types": ("errors",),
     "artifacts": ("errors",),
     "parallel": ("errors",),
     "devices": ("errors",),
@@ -36,7 +37,16 @@ MAY_IMPORT = {
     "rollouts": (*DATA, *BASE),
     "generator_config": ("models", "policies", "trajectories", *BASE),
     "hub": ("generator_config", *BASE),
-    "generator": ("generator_config", "hub", "models", "policies", "trajectories", *BASE),
+    "generator_parts": ("generator_config", "models", *BASE),
+    "generator": (
+        "generator_config",
+        "generator_parts",
+        "hub",
+        "models",
+        "policies",
+        "trajectories",
+        *BASE,
+    ),
     "evaluation": ("rollouts", *DATA, *BASE),
     "rl": ("rollouts", *DATA, *BASE),
     "zoo": ("rl", "rollouts", *DATA, *BASE),
@@ -67,7 +77,7 @@ NO_UNPICKLING = {
     # Checks that a suite can be dumped to worker processes; loads nothing.
     ("suites/registry.py", "pickle.dumps"),
     # Reads the tensors of Stable-Baselines3's files with weights_only=True, which runs no code.
-    ("suites/gymnasium.py", "torch.load"),
+    ("suites/sb3_experts.py", "torch.load"),
 }
 
 MAX_LINES = 400

@@ -51,7 +51,7 @@ def make_prompt(steps: int = 60, width: int = 10, seed: int = 0) -> Trajectory:
     rng = np.random.default_rng(seed)
     return Trajectory(
         observations=rng.normal(size=(steps + 1, width)),
-        actions=rng.normal(size=(steps, 2)),
+        actions=rng.uniform(-1, 1, size=(steps, 2)),
         success=np.arange(steps) > 40,
         name="mine.npz",
     )

@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -143,8 +143,12 @@ def write_manifest(folder: Path) -> None:
     write_json(folder / MANIFEST_NAME, {path.name: hash_file(path) for path in files})
 
 
-def check_manifest(folder: Path) -> dict[str, str]:
+def check_manifest(folder: Path, required: Iterable[str] = ()) -> dict[str, str]:
     """Compare each file of `folder` with its recorded SHA-256 and return the record.
+
+    Args:
+        folder: of the files.
+        required: names that the record must hold.
 
     Raises:
         InputError: the manifest or a file is missing, or a file was altered.
@@ -152,7 +156,12 @@ def check_manifest(folder: Path) -> dict[str, str]:
     manifest = read_json(folder / MANIFEST_NAME)
     if not isinstance(manifest, dict):
         raise InputError(f"{folder / MANIFEST_NAME}: no record of file names and their SHA-256")
+    for name in required:
+        if name not in manifest:
+            raise InputError(f"{folder / MANIFEST_NAME}: does not list {name}")
     for name, expected in manifest.items():
+        if Path(name).name != name:
+            raise InputError(f"{folder / MANIFEST_NAME}: {name!r} is no plain name of a file")
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: missing, though {MANIFEST_NAME} lists it")

@@ -23,8 +23,10 @@ from makeanagent.artifacts import (
 from makeanagent.devices import find_device
 from makeanagent.errors import InputError
 from makeanagent.generator_config import GeneratorConfig
+from makeanagent.generator_parts import build_autoencoder, build_embedding
 from makeanagent.hub import (
     WEIGHTS_NAME,
+    check_shapes,
     find_absent_parts,
     find_generator,
     read_weights,
@@ -33,14 +35,14 @@ from makeanagent.hub import (
     write_weights,
 )
 from makeanagent.models.autoencoder import ParameterAutoencoder
-from makeanagent.models.basis import BasisConfig, PolicyBasis
+from makeanagent.models.basis import PolicyBasis
 from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.models.denoisers import TrunkDenoiser, build_denoiser
 from makeanagent.models.diffusion import make_scheduler, sample_latents
 from makeanagent.models.familiarity import Familiarity, Judgement
 from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_latents
 from makeanagent.models.practice import Practice
-from makeanagent.models.reader import DemonstrationReader, ReaderConfig
+from makeanagent.models.reader import DemonstrationReader
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
@@ -72,8 +74,8 @@ class MakeAnAgent(nn.Module):
         """Put trained parts together, or build untrained ones from `config`."""
         super().__init__()
         self.config = config
-        self.autoencoder = autoencoder or _build_autoencoder(config)
-        self.embedding = embedding or _build_embedding(config)
+        self.autoencoder = autoencoder or build_autoencoder(config)
+        self.embedding = embedding or build_embedding(config)
         self.denoiser = denoiser or build_denoiser(
             self.autoencoder.latent_shape, config.condition_dim, config.denoiser
         )
@@ -337,13 +339,17 @@ class MakeAnAgent(nn.Module):
             InputError: there is none, or a file is missing or altered.
         """
         folder = find_generator(name)
-        check_manifest(folder)
+        check_manifest(folder, ("config.json", WEIGHTS_NAME))
         path = folder / "config.json"
         content = read_json(path)
         check_schema(path, content.get("schema_version"), SCHEMA_VERSION)
-        generator = cls(GeneratorConfig.from_dict(content, path))
+        config = GeneratorConfig.from_dict(content, path)
         weights = folder / WEIGHTS_NAME
         tensors = {key: torch.from_numpy(array) for key, array in read_weights(folder).items()}
+        # Of shapes alone at first: a config may ask for more memory than there is.
+        with torch.device("meta"):
+            check_shapes(cls(config).state_dict(), tensors, weights)
+        generator = cls(config)
         for part in find_absent_parts(generator.state_dict(), tensors):
             module, _, name = part.rpartition(".")
             delattr(generator.get_submodule(module), name)
@@ -374,24 +380,3 @@ def _vary(condition: torch.Tensor, num_prompts: int, seed: int) -> torch.Tensor:
     noise = torch.randn(condition.shape, generator=source).to(condition)
     noise[:num_prompts] = 0
     return condition + _VARIATION * noise
-
-
-def _build_autoencoder(config: GeneratorConfig) -> ParameterAutoencoder | PolicyBasis:
-    """Untrained, of the form that the config names."""
-    assert config.space is not None
-    if isinstance(config.autoencoder, BasisConfig):
-        return PolicyBasis(config.spec, config.space, config.autoencoder)
-    return ParameterAutoencoder(config.spec, config.autoencoder)
-
-
-def _build_embedding(config: GeneratorConfig) -> BehaviorEmbedding | DemonstrationReader:
-    """Untrained, of the form that the config names."""
-    assert config.space is not None
-    if isinstance(config.behavior, ReaderConfig):
-        return DemonstrationReader(config.space, config.behavior)
-    spec, window = config.spec, config.window
-    return BehaviorEmbedding(
-        window.behavior_dim(spec.observation_dim, spec.action_dim),
-        window.outcome_dim(spec.observation_dim),
-        config.behavior,
-    )

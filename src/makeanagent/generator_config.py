@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from makeanagent.errors import InputError
+from makeanagent.field_types import check_fields
 from makeanagent.models.autoencoder import AutoencoderConfig
 from makeanagent.models.basis import BasisConfig
 from makeanagent.models.behavior import BehaviorConfig, ConditionKind
@@ -145,11 +146,16 @@ class GeneratorConfig:
             # Generators of before there was practice do not have the field.
             found = content.get("practice")
             values["practice"] = None if found is None else PracticeConfig(**found)
-            return cls(**values, tasks=tuple(content["tasks"]))
-        except (AttributeError, InputError, KeyError, TypeError) as error:
+            if not isinstance(content["tasks"], list):
+                raise InputError(f"tasks {content['tasks']!r}: must be a list")
+            config = cls(**values, tasks=tuple(content["tasks"]))
+            check_fields(config)
+            return config
+        except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: not a generator's config: {error}") from None
 
 
+_MOST_LAYERS = 64
 _MAY_BE_ZERO = ("num_layers", "init_seed")
 
 _PARTS: dict[str, tuple[type, ...]] = {
@@ -177,8 +183,10 @@ def _check_fields(name: str, part: Any) -> None:  # noqa: ANN401
         elif each.type in (int, tuple[int, ...]):
             values = value if isinstance(value, tuple) else (value,)
             least = 0 if each.name in _MAY_BE_ZERO else 1
-            if not all(type(item) is int and item >= least for item in values):
+            if not values or not all(type(item) is int and item >= least for item in values):
                 raise InputError(f"{label} {value!r}: must be a whole number of at least {least}")
+            if each.name == "num_layers" and value > _MOST_LAYERS:
+                raise InputError(f"{label} {value}: must be at most {_MOST_LAYERS}")
 
 
 def _check_choice(label: str, value: object, kind: Any) -> None:  # noqa: ANN401

@@ -1,14 +1,18 @@
 """Where generators are found, their files of weights, and the card that goes with one."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from makeanagent.artifacts import read_tensors, write_tensors
 from makeanagent.errors import InputError
 from makeanagent.generator_config import GeneratorConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
@@ -17,6 +21,8 @@ TRAINING_WEIGHTS_NAME = "training.safetensors"
 """Weights that only training and the rivals of a generator read; it may be absent."""
 TRAINING_PARTS = ("autoencoder.encoders", "autoencoder.norm", "embedding.metric")
 """What these belong to: the way into the latent space, and the contrast of embeddings."""
+_MOST_ABSENT = 2**28
+"""Numbers of such weights that may be absent, and are then made afresh."""
 
 
 def find_generator(name: str | Path) -> Path:
@@ -87,6 +93,30 @@ def read_weights(folder: Path) -> dict[str, np.ndarray]:
     if (folder / TRAINING_WEIGHTS_NAME).is_file():
         tensors |= read_tensors(folder / TRAINING_WEIGHTS_NAME)
     return {name: np.asarray(array, np.float32) for name, array in tensors.items()}
+
+
+def check_shapes(
+    expected: Mapping[str, "Tensor"], found: Mapping[str, "Tensor"], path: Path
+) -> None:
+    """Refuse weights of other shapes than the config's, before memory is set aside for these.
+
+    Args:
+        expected: the state that the config describes; its values do not matter.
+        found: the weights.
+        path: their file.
+
+    Raises:
+        InputError: shapes differ, or what is absent is larger than what is there.
+    """
+    for name, tensor in expected.items():
+        if name in found and found[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: does not fit config.json: {name} is of shape"
+                f" {tuple(found[name].shape)}, and not {tuple(tensor.shape)}"
+            )
+    absent = sum(tensor.numel() for name, tensor in expected.items() if name not in found)
+    if absent > _MOST_ABSENT:
+        raise InputError(f"{path}: does not fit config.json: {absent} numbers are missing")
 
 
 def find_absent_parts(expected: Iterable[str], found: Iterable[str]) -> list[str]:
