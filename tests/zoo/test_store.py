@@ -36,6 +36,9 @@ def make_trajectory(rng, num_steps=4):
     )
 
 
+WIDER = Trajectory(observations=np.zeros((3, 4)), actions=np.zeros((2, 2)), success=np.zeros(2))
+
+
 def make_shard(task="reach", block=0, num_policies=3, num_layouts=2, seed=0):
     rng = np.random.default_rng(seed)
     return ZooShard(
@@ -238,8 +241,17 @@ def test_a_truncated_shard_is_named(zoo):
         lambda path: edit(path, schema_version=2),
         lambda path: edit(path, success=[[0, 1], [0], [1, 1]]),
         lambda path: edit(path, success=[0, 1, 1]),
+        lambda path: edit(path, success=[[], [], []]),
+        lambda path: edit(path, success=[[0, 2], [0, 1], [1, 1]]),
+        lambda path: edit(path, run=["0", "1", "2"]),
+        lambda path: edit(path, step=[0.5, 1, 2]),
+        lambda path: edit(path, task="../reach"),
+        lambda path: edit(path, block=7),
     ],
-    ids=["cut", "list", "bytes", "field", "type", "count", "rows", "schema", "ragged", "flat"],
+    ids=[
+        *("cut", "list", "bytes", "field", "type", "count", "rows", "schema", "ragged", "flat"),
+        *("empty", "code", "text", "fraction", "elsewhere", "block"),
+    ],
 )
 def test_a_damaged_index_is_named(zoo, damage):
     path = zoo.folder / "reach-001.json"
@@ -266,6 +278,7 @@ def test_a_missing_index_or_shard_is_named(zoo):
         ({"parameters": np.zeros((3, 5), np.float32)}, r"parameters float32 \(3, 5\), expected"),
         ({"parameters": np.full((3, SPEC.num_parameters), np.nan, np.float32)}, "NaN or infinity"),
         ({"rollouts": [make_trajectory(np.random.default_rng(0))]}, "1 rollouts of 3 policies"),
+        ({"rollouts": [WIDER] * 3}, r"trajectories of \(\d+, \d+\) numbers"),
     ],
 )
 def test_arrays_that_disagree_are_named(tmp_path, change, message):
@@ -368,3 +381,8 @@ def test_one_process_at_a_time_adds_shards(zoo):
         pass
     with zoo.adding():
         pass
+
+
+def test_an_empty_zoo_is_not_whole(tmp_path):
+    zoo = create(tmp_path / "zoo")
+    assert zoo.verify() == [f"{zoo.folder}: holds no shard"]

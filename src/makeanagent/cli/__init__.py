@@ -38,6 +38,7 @@ def run_verb(
     arguments: list[str] | None,
 ) -> int:
     """Parse one of `verbs`, run it, and return the exit code as `main` does."""
+    verb: Any = None
     try:
         # Python's own start-up may fail halfway on Ctrl-C, hence within the guard.
         verb = tyro.cli(
@@ -52,7 +53,10 @@ def run_verb(
         print(f"{prog}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted; nothing that was finished is lost", file=sys.stderr)
+        # What goes on where it was says so by having finished parts; other verbs write at the end.
+        goes_on = getattr(verb, "goes_on", True)
+        kept = "nothing that was finished is lost" if goes_on else "nothing was written"
+        print(f"{prog}: interrupted; {kept}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader has seen enough (`| head`); nothing more may be written, at exit neither.

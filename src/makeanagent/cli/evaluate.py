@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -10,6 +10,9 @@ import tyro
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Play policies on new layouts, and score them by two protocols: the paper's and held-out."""
+
+    goes_on: ClassVar[bool] = False
+    "It is done from the start again after a stop."
 
     policies: Annotated[Path, tyro.conf.Positional]
     "Folder of policies, as `generate` writes it."

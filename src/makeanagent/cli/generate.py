@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from makeanagent.generator import MakeAnAgent
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Generate:
     """Generate policies from one demonstration or several, and save them in a folder."""
+
+    goes_on: ClassVar[bool] = False
+    "It is done from the start again after a stop."
 
     prompt: str
     "Demonstration: an .npz file or a folder of them, a Minari dataset's folder, or minari:<id>."

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Let a task's expert act, and keep what it shows as a demonstration for `generate`."""
+
+    goes_on: ClassVar[bool] = False
+    "It is done from the start again after a stop."
 
     env: str
     "Task to demonstrate: metaworld/reach-v3, gymnasium/<id>, procedural/<n>, <file.py>/<task>."

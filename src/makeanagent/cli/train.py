@@ -32,8 +32,7 @@ class Train:
     zoo: Path | None = None
     "Of the paper's stages: folder of the zoo to train on, as `zoo build` writes it."
     preset: Literal["fast", "large", "paper", "smoke"] = "fast"
-    """Sizes: fast is for two cores, large for a GPU, to go on from a fast reader of drawn tasks;
-    paper has tables 1 to 3, smoke takes seconds."""
+    "Sizes: fast for two cores, large to go on by a GPU, paper as tables 1 to 3, smoke in seconds."
     tasks: tuple[str, ...] = ()
     "Tasks or groups to train on, by default all; drawn is for a reader of drawn tasks alone."
     sampling: bool = False

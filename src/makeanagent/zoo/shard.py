@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -58,6 +59,25 @@ class ZooShard:
         return np.asarray(self.success.all(axis=1))
 
 
+def find_index_faults(index: dict[str, Any], name: str) -> Iterator[str]:
+    """What in a shard's index cannot be.
+
+    Args:
+        index: its JSON, with columns of as many rows as there are policies.
+        name: of its file, without its ending.
+    """
+    if shard_name(index["task"], index["block"]) != name:
+        yield f"task {index['task']!r} and block {index['block']} belong into another file"
+    for column in ("run", "step"):
+        if not all(type(value) is int for value in index[column]):
+            yield f"field '{column}' holds what is no whole number"
+    widths = {len(row) if isinstance(row, list) else -1 for row in index["success"]}
+    if len(widths) > 1 or min(widths, default=1) < 1:
+        yield "field 'success' must hold a row of as many scores for each policy, at least one"
+    elif not all(value in (0, 1) for row in index["success"] for value in row):
+        yield "field 'success' holds scores that are neither 0 nor 1"
+
+
 def find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
     """What disagrees within a shard of `count` policies."""
     expected = (count, spec.num_parameters)
@@ -67,6 +87,15 @@ def find_faults(shard: ZooShard, count: int, spec: PolicySpec) -> Iterator[str]:
         yield "parameters hold NaN or infinity"
     if len(shard.rollouts) != count:
         yield f"{len(shard.rollouts)} rollouts of {count} policies"
+    widths = {
+        (each.observations.shape[1], each.actions.shape[1])
+        for each in (*shard.rollouts, *shard.demonstrations, *shard.replay)
+    }
+    if wrong := widths - {(spec.observation_dim, spec.action_dim)}:
+        yield (
+            f"trajectories of {min(wrong)} numbers of observations and actions, but policies of"
+            f" {(spec.observation_dim, spec.action_dim)}"
+        )
     if not len(shard.replay) == len(shard.replay_run) == len(shard.replay_step):
         yield f"{len(shard.replay)} replay episodes, but {len(shard.replay_run)} runs of them"
     if shard.success.ndim != 2:

@@ -32,7 +32,7 @@ from makeanagent.trajectories.packing import pack_trajectories, unpack_trajector
 from makeanagent.trajectories.space import Space
 from makeanagent.zoo.recipes.recipe import Recipe
 from makeanagent.zoo.recipes.registry import check_recipe, find_recipe
-from makeanagent.zoo.shard import ZooShard, find_faults
+from makeanagent.zoo.shard import ZooShard, find_faults, find_index_faults
 
 SCHEMA_VERSION = 1
 _OPTIONAL = {"demonstrations": "expert", "replay": "replay"}
@@ -229,6 +229,8 @@ class Zoo:
                     f"{path}: {len(index[field])} rows of '{field}' for {index['num_policies']}"
                     " policies"
                 )
+        for fault in find_index_faults(index, path.stem):
+            raise InputError(f"{path}: {fault}")
         return index
 
     def read_indices(self, task: str) -> dict[str, dict[str, Any]]:
@@ -340,8 +342,9 @@ class Zoo:
 
     def verify(self) -> list[str]:
         """Check every shard and return what is wrong, one line a fault."""
-        faults = []
-        for name in self.shard_names():
+        names = self.shard_names()
+        faults = [] if names else [f"{self.folder}: holds no shard"]
+        for name in names:
             try:
                 self.load_shard(name)
             except InputError as error:
