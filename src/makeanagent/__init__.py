@@ -6,10 +6,13 @@ The names below load on first use, so that importing the package costs nothing.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from makeanagent.errors import InputError
     from makeanagent.generator import MakeAnAgent
     from makeanagent.models.guidance import GuidanceConfig
     from makeanagent.policies.batch import PolicyBatch
+    from makeanagent.policies.folder import load_policies, save_policies
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
     from makeanagent.trajectories.trajectory import Trajectory
@@ -28,7 +31,10 @@ __all__ = [
     "SegmentWindow",
     "Trajectory",
     "Zoo",
+    "__version__",
+    "load_policies",
     "make_prompt",
+    "save_policies",
 ]
 
 _ROOMS = {
@@ -43,11 +49,21 @@ _ROOMS = {
     "SegmentWindow": "trajectories.windows",
     "Trajectory": "trajectories.trajectory",
     "Zoo": "zoo.store",
+    "load_policies": "policies.folder",
     "make_prompt": "trajectories.windows",
+    "save_policies": "policies.folder",
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("makeanagent")
     if name not in _ROOMS:
         raise AttributeError(f"module 'makeanagent' has no attribute {name!r}")
     from importlib import import_module

@@ -45,7 +45,7 @@ from makeanagent.models.practice import Practice
 from makeanagent.models.reader import DemonstrationReader
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.trajectories import Trajectory, stack_prompts
-from makeanagent.trajectories.behaviors import Behavior, average_groups, group_prompts
+from makeanagent.trajectories.behaviors import Prompts, average_groups, group_prompts
 from makeanagent.trajectories.excerpt import excerpt_trajectories
 from makeanagent.trajectories.units import bring_to_units
 
@@ -94,6 +94,13 @@ class MakeAnAgent(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
+    def __repr__(self) -> str:
+        """In a line: what it was trained on, and what it reads and writes."""
+        config = self.config
+        known = f"{len(config.tasks)} tasks of {config.suite}" if config.tasks else "no tasks"
+        size = sum(each.numel() for each in self.parameters())
+        return f"MakeAnAgent({known}; policies {config.spec.describe()}; {size:,} parameters)"
+
     @property
     def device(self) -> torch.device:
         """Where it computes."""
@@ -102,7 +109,7 @@ class MakeAnAgent(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        prompts: Trajectory | Sequence[Behavior],
+        prompts: Prompts,
         num_policies: int | None = None,
         seed: int = 0,
         guidance: GuidanceConfig | None = None,
@@ -112,9 +119,9 @@ class MakeAnAgent(nn.Module):
         """Generate policies from demonstrations.
 
         Args:
-            prompts: one demonstration or several; policy i is prompted by number i modulo their
-                count. Demonstrations of one behaviour that are to prompt each policy together go
-                into a sequence of their own.
+            prompts: one demonstration or several, or the path of a file of them; policy i is
+                prompted by number i modulo their count. Demonstrations of one behaviour that are
+                to prompt each policy together go into a sequence of their own.
             num_policies: policies in all; by default one for each prompt. Those of one prompt
                 differ: they are samples, or in the one-step form, of which a prompt's first policy
                 is the best guess, of conditions with noise.
@@ -129,6 +136,10 @@ class MakeAnAgent(nn.Module):
                 too short; or there would be no denoising step, or more than there are times.
         """
         steps = self._check_steps(sample_steps)
+        if type(seed) is not int or not 0 <= seed <= 2**62:
+            raise InputError(f"generate: seed {seed!r}; must be a whole number, 0 to 2**62")
+        if not (guidance is None or isinstance(guidance, GuidanceConfig)):
+            raise InputError(f"generate: guidance {guidance!r}; must be a GuidanceConfig or None")
         groups, rows = group_prompts(prompts, num_policies)
         groups = [self._bring_to_units(group) for group in groups]
         condition = self.embed_groups(groups)[rows]
@@ -182,7 +193,7 @@ class MakeAnAgent(nn.Module):
             return condition.new_zeros(())
         return self.practice.correct(condition, trunk.predict(condition))
 
-    def recognise(self, prompts: Trajectory | Sequence[Behavior]) -> list[str | None]:
+    def recognise(self, prompts: Prompts) -> list[str | None]:
         """Of each prompt, as `generate` takes them, the practised task that it is taken for.
 
         Those that are read alone have None.
@@ -328,7 +339,7 @@ class MakeAnAgent(nn.Module):
         write_manifest(folder)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, device: str = "cpu") -> "MakeAnAgent":
+    def from_pretrained(cls, name: str | Path, device: str | torch.device = "cpu") -> "MakeAnAgent":
         """Load a generator.
 
         Args:
@@ -359,7 +370,7 @@ class MakeAnAgent(nn.Module):
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{weights}: does not fit {path.name}: {reason}") from None
         generator.fingerprint = hash_file(weights)
-        return generator.to(find_device(device))
+        return generator.to(find_device(str(device)))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
         """Upload to the Hugging Face hub and return the address.

@@ -26,6 +26,11 @@ _Verb = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+        from makeanagent import __version__
+
+        print(f"make-an-agent {__version__}")
+        return 0
     return run_verb(
         _Verb, "make-an-agent", "One demonstration in, working policy networks out.", arguments
     )

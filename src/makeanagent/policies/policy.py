@@ -44,6 +44,10 @@ class Policy:
             for layer in spec.layers
         }
 
+    def __repr__(self) -> str:
+        """In a line: its layers."""
+        return f"Policy({self.spec.describe()})"
+
     def _apply(self, layer: str, x: np.ndarray) -> np.ndarray:
         weight, bias = self._layers[layer]
         return x @ weight + bias

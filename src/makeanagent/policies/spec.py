@@ -44,6 +44,10 @@ class PolicySpec:
     heads: tuple[Literal["mean", "log_std"], ...] = ("mean", "log_std")
     squash: Squash = "tanh"
 
+    def describe(self) -> str:
+        """Widths in a few words, such as `39 -> 128 -> 128 -> 4`."""
+        return " -> ".join(map(str, (self.observation_dim, *self.hidden, self.action_dim)))
+
     def __post_init__(self) -> None:
         """Check that the fields agree.
 

@@ -71,6 +71,13 @@ class Trajectory:
                 )
         object.__setattr__(self, "success", read_flags(self.success, where))
 
+    def __repr__(self) -> str:
+        """In a line: whose it is, how long, and when it succeeds."""
+        first = self.first_success
+        outcome = f"success at step {first}" if first else "no success"
+        widths = f"O={self.observations.shape[1]}, A={self.actions.shape[1]}"
+        return f"Trajectory({self.label}: {len(self)} steps, {widths}, {outcome})"
+
     def __len__(self) -> int:
         """T, the number of actions."""
         return len(self.actions)
