@@ -58,6 +58,12 @@ python -m benchmarks unseen --generator metaworld-41 --parts core --runs runs/sh
     --sealed --out benchmarks/results/shipped.json
 # All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
 make-an-agent train reader --tasks drawn --lessons runs/lessons --out runs/base
+# On a GPU: that base's training goes on, on more drawn tasks.
+#     make-an-agent train reader --preset large --tasks drawn --start-from runs/base/generator \
+#         --out runs/large --device cuda
+# What the number of drawn tasks, width and steps are worth: an hour a variant on two cores, 20 s each
+# on a GPU.
+python -m benchmarks scaling --lessons runs/lessons --longer runs/base/generator
 python -m benchmarks folds --base runs/base/generator --lessons runs/lessons --sealed \
     --evaluate-nine benchmarks/results/unseen.json
 make-an-agent train reader --tasks drawn --lessons runs/lessons --sampling --out runs/samples

@@ -77,11 +77,9 @@ def test_all_policies_act_on_all_observations_or_each_on_its_own(generator, kind
     policies = generator.generate(DEMONSTRATION, 3)
     rows = torch.from_numpy(makeanagent.Trajectory.load(DEMONSTRATION).observations[:5])
     seen = rows if kind == "torch" else rows.numpy()
-    found = policies.act_on_all(seen)
+    found = policies.act_all(seen)
     assert type(found) is type(seen) and tuple(found.shape) == (3, 5, 4)
     for policy, actions in zip(policies, found, strict=True):
         np.testing.assert_allclose(actions, policy.act(rows.numpy()), atol=1e-5)
     own = policies.act(seen[:3])
     np.testing.assert_allclose(own[1], found[1][1], atol=1e-6)
-    with pytest.raises(InputError, match=r"act_on_all: observations \(3, 5, 39\)"):
-        policies.act_on_all(rows.expand(3, -1, -1))

@@ -25,7 +25,7 @@ from benchmarks.experiments.scaling_training import (
     describe_variant,
     list_variants,
 )
-from benchmarks.pages.tables import describe, share, table
+from benchmarks.pages.tables import describe, rate, share, table
 from benchmarks.prompts import EXPERT_NOISE
 from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.artifacts import read_matching, write_json
@@ -39,6 +39,7 @@ from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.training.drawn import DrawnConfig
 
+_ARMS = ("shown", "hidden", "wrong")
 LONGER = "longer"
 """Kind of the rows of generators that were trained elsewhere, for longer."""
 _COMPARED = {
@@ -226,6 +227,35 @@ layouts.
 Tasks that never succeed in the best row ({best["name"]}): {never}.
 
 {describe(result, resolve_settings)}
+
+{_write_folds()}"""
+
+
+def _write_folds() -> str:
+    """What a longer training on drawn tasks is worth once a suite's own tasks are learned too."""
+    usual, longer = read_optional("folds"), read_optional("folds_longer")
+    if usual is None or longer is None:
+        return ""
+    rows = [
+        [name, *(rate(result["groups"][0]["arms"].get(arm)) for arm in _ARMS)]
+        for name, result in (("the usual one", usual), ("one trained for longer", longer))
+    ]
+    before, after = (
+        {row["task"]: row["arms"]["shown"]["mean"] for row in result["tasks"]}
+        for result in (usual, longer)
+    )
+    changes = sorted((after[task] - before[task], task.removesuffix("-v3")) for task in before)
+    most = ", ".join(f"{task} {change:+.2f}" for change, task in [*changes[:4], *changes[:-5:-1]])
+    return f"""### Drawn tasks for longer, and Meta-World's own besides
+
+The folds' generators know forty-five of Meta-World's tasks besides drawn ones. All fifty, each left
+out once, by the generator of drawn tasks that these were begun with:
+
+{table(["begun with", "goal shown", "goal hidden", "another task's prompt"], rows)}
+
+Tasks that changed most, with the goal shown: {most}.
+
+{longer["note"]}
 
 """
 

@@ -1,11 +1,14 @@
 """`generate`: a folder of policies from demonstrations, or one line about what is wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests import tiny_generator
 
 from makeanagent.policies.folder import load_policies
 from makeanagent.trajectories import Trajectory
+from makeanagent.trajectories.success import TERMINATION
 
 
 @pytest.fixture
@@ -59,6 +62,29 @@ def test_a_demonstration_without_success_is_noted(generate, demonstration, tmp_p
     out, *_, metadata = generate("policies", "--num", 1, prompt=path)
     assert "shows no success; its last 3 states stand in" in out
     assert metadata["prompts_without_success"] == [0]
+
+
+def test_actions_in_other_units_are_said(generate, demonstration, tmp_path):
+    shown = Trajectory.load(demonstration)
+    path = tmp_path / "units.npz"
+    replace(shown, actions=3 * np.sign(shown.actions) + shown.actions / 2).save(path)
+    out, parameters, *_, metadata = generate("policies", "--num", 1, prompt=path)
+    assert f"note: {path}: actions beyond [-1, 1], up to 3" in out
+    assert metadata["action_bounds"] is None
+    # They are what they were taken for.
+    clipped = tmp_path / "clipped.npz"
+    replace(shown, actions=np.sign(shown.actions)).save(clipped)
+    out, expected, *_ = generate("again", "--num", 1, prompt=clipped)
+    assert "beyond" not in out
+    np.testing.assert_array_equal(parameters, expected)
+
+
+def test_an_episodes_end_that_is_taken_for_success_is_said(generate, demonstration, tmp_path):
+    path = tmp_path / "ended.npz"
+    replace(Trajectory.load(demonstration), source=f"minari:x{TERMINATION}").save(path)
+    out, *_, metadata = generate("policies", "--num", 1, prompt=path)
+    assert "no success is recorded; the episode's termination is taken for it" in out
+    assert metadata["success_by_termination"] == [0]
 
 
 def test_a_reader_reads_a_short_demonstration_without_success_to_its_end(

@@ -128,24 +128,6 @@ class PolicyBatch:
     def reset(self, num_worlds: int) -> None:
         """Policies remember nothing: with this and `act` they are an actor of N times B worlds."""
 
-    def act_on_all(self, observations: Rows) -> Rows:
-        """Deterministic actions of every policy on the same observations, `[B, O] -> [N, B, A]`.
-
-        `act` gives those of each policy on observations of its own, as of vector environments.
-
-        Args:
-            observations: torch or numpy.
-        """
-        if observations.ndim != 2 or observations.shape[1] != self.spec.observation_dim:
-            raise InputError(
-                f"act_on_all: observations {tuple(observations.shape)}; expected"
-                f" [B, {self.spec.observation_dim}]"
-            )
-        if isinstance(observations, np.ndarray):
-            rows = np.broadcast_to(observations, (len(self), *observations.shape))
-            return self.act(np.ascontiguousarray(rows))
-        return self.act(observations.expand(len(self), -1, -1))
-
     def act(
         self,
         observations: Rows,
