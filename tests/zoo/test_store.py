@@ -247,10 +247,12 @@ def test_a_truncated_shard_is_named(zoo):
         lambda path: edit(path, step=[0.5, 1, 2]),
         lambda path: edit(path, task="../reach"),
         lambda path: edit(path, block=7),
+        lambda path: edit(path, replay_run=1),
+        lambda path: edit(path, replay_step=[2**70]),
     ],
     ids=[
         *("cut", "list", "bytes", "field", "type", "count", "rows", "schema", "ragged", "flat"),
-        *("empty", "code", "text", "fraction", "elsewhere", "block"),
+        *("empty", "code", "text", "fraction", "elsewhere", "block", "replay", "huge"),
     ],
 )
 def test_a_damaged_index_is_named(zoo, damage):

@@ -59,6 +59,10 @@ class ZooShard:
         return np.asarray(self.success.all(axis=1))
 
 
+def _is_count(value: object) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
 def find_index_faults(index: dict[str, Any], name: str) -> Iterator[str]:
     """What in a shard's index cannot be.
 
@@ -68,9 +72,10 @@ def find_index_faults(index: dict[str, Any], name: str) -> Iterator[str]:
     """
     if shard_name(index["task"], index["block"]) != name:
         yield f"task {index['task']!r} and block {index['block']} belong into another file"
-    for column in ("run", "step"):
-        if not all(type(value) is int for value in index[column]):
-            yield f"field '{column}' holds what is no whole number"
+    for column in ("run", "step", "replay_run", "replay_step"):
+        values = index.get(column, [])
+        if not isinstance(values, list) or not all(_is_count(value) for value in values):
+            yield f"field '{column}' must hold whole numbers"
     widths = {len(row) if isinstance(row, list) else -1 for row in index["success"]}
     if len(widths) > 1 or min(widths, default=1) < 1:
         yield "field 'success' must hold a row of as many scores for each policy, at least one"
