@@ -83,3 +83,23 @@ def test_all_policies_act_on_all_observations_or_each_on_its_own(generator, kind
         np.testing.assert_allclose(actions, policy.act(rows.numpy()), atol=1e-5)
     own = policies.act(seen[:3])
     np.testing.assert_allclose(own[1], found[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["../generator", "./gen", "/none", "~/none", "a" * 300, "a/b/c"])
+def test_a_name_of_no_generator_is_refused_in_one_line(name):
+    with pytest.raises(InputError, match="no such generator; bundled are") as caught:
+        MakeAnAgent.from_pretrained(name)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_an_impossible_id_of_the_hub_is_refused_in_one_line(capsys, tmp_path):
+    options = ["--prompt", str(DEMONSTRATION), "--out", str(tmp_path / "p")]
+    for generator in ("owner/na--me", f"owner/{'a' * 100}"):
+        assert main(["generate", *options, "--generator", generator]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_name_that_no_disk_takes_is_refused_in_one_line(capsys, tmp_path):
+    assert main(["generate", "--prompt", f"{'a' * 300}.npz", "--out", str(tmp_path / "p")]) == 2
+    error = capsys.readouterr().err
+    assert "File name too long" in error and error.count("\n") == 1

@@ -1,5 +1,6 @@
 """Where generators are found, their files of weights, and the card that goes with one."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -34,20 +35,21 @@ def find_generator(name: str | Path) -> Path:
     bundled = sorted(path.name for path in PRETRAINED.iterdir()) if PRETRAINED.is_dir() else []
     if str(name) in bundled:
         return PRETRAINED / name
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # False, too, for a name that no disk takes.
         return Path(name)
     accepted = (
         f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
     )
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
-        raise InputError(f"{name}: no such generator; {accepted}")
+    # What begins so is a path; `owner/name` may be an id of the hub.
+    is_path = str(name).startswith((".", "/", "~"))
+    if is_path or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+        raise InputError(f"{str(name)[:200]}: no such generator; {accepted}")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(str(name)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # The hub's library raises many types.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{name}: no such folder, and not to be had from the hub: {reason}"
         ) from None

@@ -1,6 +1,8 @@
 """Suites in files, and the example that other tests play in."""
 
+import os
 import pickle
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -152,3 +154,25 @@ def test_example_in_a_spawned_worker(example):
         (results, value), (_, again) = pool.map(play_example, [example, example])
     assert results == play_example(example)[0]
     assert value == again
+
+
+@pytest.mark.parametrize("line", ["import sys; sys.exit(3)", "suite = 3", "1 / 0", "def"])
+def test_a_file_that_defines_no_suite_is_refused_in_one_line(folder, line):
+    path = folder / "own_wrong.py"
+    path.write_text(f"{line}\n")
+    fails(f"^{path}: ", find_suite, str(path))
+
+
+def test_a_wrong_choice_of_opengl_costs_nothing_but_a_note():
+    code = (
+        "from makeanagent.suites import find_suite;"
+        " env = find_suite('gymnasium').make('Reacher-v5'); print(env.reset(0).shape)"
+    )
+    environment = os.environ | {"MUJOCO_GL": "foo"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert found.stdout == "(10,)\n", found.stderr
+    assert (
+        found.stderr.startswith("note: MUJOCO_GL=foo is left out") and found.stderr.count("\n") == 1
+    )

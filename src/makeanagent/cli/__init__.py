@@ -57,13 +57,18 @@ def run_verb(
     except InputError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); nothing more may be written, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # A name that is too long, a full disk, a file that may not be read.
+        name = str(error.filename or "")[:200]
+        print(f"{prog}: error: {name}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         # What goes on where it was says so by having finished parts; other verbs write at the end.
         goes_on = getattr(verb, "goes_on", True)
         kept = "nothing that was finished is lost" if goes_on else "nothing was written"
         print(f"{prog}: interrupted; {kept}", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); nothing more may be written, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 from makeanagent.errors import InputError
+from makeanagent.suites.opengl import settle_opengl
 from makeanagent.suites.suite import Suite
 
 _SUITES = {
@@ -30,6 +31,7 @@ def find_suite(name: str) -> Suite:
     Raises:
         InputError: there is no such suite.
     """
+    settle_opengl()
     if name in _SUITES:
         module, _, kind = _SUITES[name].partition(":")
         suite: Suite = getattr(importlib.import_module(f"makeanagent.suites.{module}"), kind)()
@@ -72,7 +74,7 @@ def _import_suite(name: str) -> Suite:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(path.stem)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{name}: not importable: {type(error).__name__}: {reason}") from error
     if module.__file__ is None or Path(module.__file__).resolve() != path:
