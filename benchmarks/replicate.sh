@@ -58,18 +58,23 @@ python -m benchmarks unseen --generator metaworld-41 --parts core --runs runs/sh
     --sealed --out benchmarks/results/shipped.json
 # All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
 make-an-agent train reader --tasks drawn --lessons runs/lessons --out runs/base
-# On a GPU: that base's training goes on, on more drawn tasks.
-#     make-an-agent train reader --preset large --tasks drawn --start-from runs/base/generator \
-#         --out runs/large --device cuda
+# That training goes on, on more drawn tasks: minutes on a GPU, and half a day without one.
+make-an-agent train reader --preset large --tasks drawn --start-from runs/base/generator \
+    --out runs/large
 # What the number of drawn tasks, width and steps are worth: an hour a variant on two cores, 20 s each
 # on a GPU.
-python -m benchmarks scaling --lessons runs/lessons --longer runs/base/generator
+python -m benchmarks scaling --lessons runs/lessons \
+    --longer runs/base/generator runs/large/generator
 python -m benchmarks folds --base runs/base/generator --lessons runs/lessons --sealed \
     --evaluate-nine benchmarks/results/unseen.json
+# The same, begun with the longer training.
+python -m benchmarks folds --base runs/large/generator --lessons runs/lessons --runs runs/folds_longer \
+    --seeds 1 --num-prompts 5 --arms shown hidden wrong --out benchmarks/results/folds_longer.json
 make-an-agent train reader --tasks drawn --lessons runs/lessons --sampling --out runs/samples
 python -m benchmarks samples --generator runs/samples/generator
 python -m benchmarks novelty --zoo runs/zoo --generator runs/paper/distilled-0/generator \
     --num-prompts 6 --num-layouts 10
+python -m benchmarks fuzz --zoo runs/zoo_unseen
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture
 python -m benchmarks.write_results

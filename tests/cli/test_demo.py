@@ -31,7 +31,7 @@ def test_report_policies_and_table(run, arguments, env, tmp_path):
     out = run(*arguments)
     folder = tmp_path / "demo"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "demonstration.npz", "evaluation.json", "policies", "report.html",
+        "demo.json", "demonstration.npz", "evaluation.json", "policies", "report.html",
     ]  # fmt: skip
     parameters, _, metadata = load_policies(folder / "policies")
     assert (len(parameters), metadata["seed"]) == (3, 0)
@@ -59,6 +59,16 @@ def test_an_earlier_demo_is_replaced_and_other_files_stay(run, arguments, tmp_pa
 def test_a_users_files_among_the_policies_are_not_mixed_with_them(fails, arguments, tmp_path):
     mine = tmp_path / "demo" / "policies" / "mine.txt"
     mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    fails("policies: not of an earlier demo, which leaves demo.json beside it", *arguments)
+    assert mine.read_text() == "mine"
+
+
+def test_files_among_an_earlier_demos_policies_are_not_mixed_with_them(
+    run, fails, arguments, tmp_path
+):
+    run(*arguments)
+    mine = tmp_path / "demo" / "policies" / "mine.txt"
     mine.write_text("mine")
     fails("policies: not empty", *arguments)
     assert mine.read_text() == "mine"

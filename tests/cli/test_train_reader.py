@@ -42,7 +42,14 @@ def test_drawn_tasks_may_be_all_that_is_learned(tiny, run, tmp_path):
 
 def test_mistakes_are_one_line(tiny, fails, tmp_path):
     out = ("--out", tmp_path / "run")
-    fails("preset paper: a reader has fast, smoke", "train", "reader", "--preset", "paper", *out)
+    fails(
+        "preset paper: a reader has fast, large, smoke",
+        "train",
+        "reader",
+        "--preset",
+        "paper",
+        *out,
+    )
     fails("train all: needs a zoo; give its folder with --zoo", "train", "all", *out)
     reader = ("train", "reader", "--suite", EASY, "--preset", "smoke")
     fails("nothing-v1", *reader, "--tasks", "nothing-v1", *out)
