@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from benchmarks.experiments.fuzz import VALUES, list_places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import tiny_generator
@@ -12,8 +13,6 @@ from makeanagent.artifacts import MANIFEST_NAME, hash_file
 from makeanagent.errors import InputError
 from makeanagent.field_types import check_fields
 from makeanagent.generator import MakeAnAgent
-
-VALUES = (None, "x", -1, 0, 1.5, 10**12, 2**20, True, float("nan"), float("inf"), [], {}, [10**9])
 
 
 @pytest.fixture(scope="module", params=["paper", "reader"])
@@ -29,15 +28,6 @@ def whole(request, tmp_path_factory):
     del config["provenance"], config["training"]
     config["training"] = None
     return folder, config
-
-
-def list_places(value, place=()):
-    """Paths to all values within nested JSON."""
-    items = value.items() if isinstance(value, dict) else enumerate(value[:2])
-    for key, inner in items:
-        yield (*place, key)
-        if isinstance(inner, dict | list):
-            yield from list_places(inner, (*place, key))
 
 
 def rewrite(folder, **files):

@@ -108,15 +108,14 @@ def describe_longer(folder: Path) -> dict[str, Any]:
     config = MakeAnAgent.from_pretrained(folder).config
     if config.tasks or config.training is None:
         raise InputError(f"--longer {folder}: must be a generator of drawn tasks alone")
-    settings, start = config.training["config"], config.training["start"]
+    settings = config.training["config"]
     # A start takes the place of the first phase.
-    first = 0 if start else settings["first"]["gradient_steps"]
+    first = 0 if config.training["start"] else settings["first"]["gradient_steps"]
     return {
         "kind": LONGER,
         "name": folder.parent.name,
         "num_tasks": settings["drawn"]["num_tasks"],
         "num_prompts": settings["first"]["batch_size"] * (first + settings["second_steps"]),
-        "begun_with": start["name"] if start else None,
     }
 
 
