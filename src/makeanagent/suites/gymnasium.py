@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
+from makeanagent.artifacts import describe_error
 from makeanagent.errors import InputError
 from makeanagent.suites.sb3_experts import load_sb3_policy
 from makeanagent.suites.suite import Act, Step, Suite
@@ -123,7 +124,7 @@ class GymnasiumSuite(Suite):
 
             known = dict.fromkeys([*self.tasks(), *gymnasium.registry])
             near = get_close_matches(task, known, n=3) or self.tasks()
-            hint = f"there are {', '.join(near)}" if near else _one_line(error)
+            hint = f"there are {', '.join(near)}" if near else describe_error(error)
             raise InputError(f"{self.name}/{task}: no such task; {hint}") from None
 
     def space(self, task: str) -> Space:
@@ -270,7 +271,7 @@ class GymnasiumEnvironment:
         try:
             frame = self._env.render()
         except Exception as error:  # The back ends raise many types, some of them bare.
-            raise InputError(f"no picture: {_one_line(error)}") from None
+            raise InputError(f"no picture: {describe_error(error)}") from None
         if not isinstance(frame, np.ndarray):
             raise InputError(f"no picture: {self._config.env_id} draws none of mode 'rgb_array'")
         return frame
@@ -289,7 +290,7 @@ def _make(config: GymnasiumTask, *, render: bool = False) -> gymnasium.Env:
     try:
         return gymnasium.make(config.env_id, disable_env_checker=True, **options)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{config.name}: cannot be made: {_one_line(error)}") from None
+        raise InputError(f"{config.name}: cannot be made: {describe_error(error)}") from None
 
 
 @cache
@@ -351,7 +352,3 @@ def _scale(actions: Box) -> tuple[np.ndarray, np.ndarray]:
     """Middle and half width of the action space, float64 `[A]` each."""
     low, high = actions.low.astype(np.float64), actions.high.astype(np.float64)
     return (low + high) / 2, (high - low) / 2
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -5,6 +5,8 @@ import os
 import sys
 from importlib.util import find_spec
 
+from makeanagent.artifacts import describe_error
+
 
 def settle_opengl() -> None:
     """Forget `MUJOCO_GL` where MuJoCo cannot be imported with it, and say so in one line.
@@ -21,7 +23,7 @@ def settle_opengl() -> None:
         for module in [each for each in sys.modules if each.partition(".")[0] == "mujoco"]:
             del sys.modules[module]
         del os.environ["MUJOCO_GL"]
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = describe_error(error)
         print(
             f"note: MUJOCO_GL={name} is left out, which may cost pictures: {reason}",
             file=sys.stderr,

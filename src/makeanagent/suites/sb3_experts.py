@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
+from makeanagent.artifacts import describe_error
 from makeanagent.errors import InputError
 from makeanagent.suites.suite import Act
 
@@ -70,7 +71,7 @@ def load_sb3_policy(path: Path, observations: Box, actions: Box) -> Act:
     except Exception as error:  # A file that is something else can fail in many ways.
         raise InputError(
             f"{path}: not readable as a SAC, TD3, DDPG, PPO or A2C model of Stable-Baselines3"
-            f" for this task: {' '.join(str(error).split()) or type(error).__name__}"
+            f" for this task: {describe_error(error)}"
         ) from None
 
     normalize = _find_statistics(path, observations)
@@ -125,7 +126,7 @@ def _find_statistics(path: Path, observations: Box) -> Callable[[np.ndarray], np
         except Exception as error:  # A file that is something else can fail in many ways.
             raise InputError(
                 f"{statistics}: not readable as VecNormalize's statistics, `mean` and `var`"
-                f" ({' '.join(str(error).split())})"
+                f" ({describe_error(error)})"
             ) from None
         if any(value.shape != observations.shape for value in values.values()):
             raise InputError(
