@@ -26,7 +26,7 @@ def generate(run, generator, demonstration, tmp_path):
 def test_policies_and_where_they_came_from(generate, demonstration):
     out, parameters, spec, metadata = generate("policies", "--num", 5)
     assert parameters.shape == (5, spec.num_parameters)
-    assert "5 policies of 196 parameters from 1 demonstration(s)" in out
+    assert "5 policies of 196 parameters from 1 demonstration" in out
     assert "note" not in out
     assert metadata["prompt"] == str(demonstration)
     assert metadata["prompt_of_policy"] == [0] * 5

@@ -111,6 +111,6 @@ def test_demonstrations_of_practised_tasks_are_told(run, tmp_path):
         "generate", "--prompt", folder, "--generator", tmp_path / "generator",
         "--out", tmp_path / "policies",
     )  # fmt: skip
-    assert "note: 2 demonstration(s) of " in out and "recognised as push-v1, which" in out
+    assert "note: 2 demonstrations of " in out and "recognised as push-v1, which" in out
     metadata = load_policies(tmp_path / "policies")[2]
     assert metadata["practised_tasks"] == ["push-v1", None, "push-v1"]

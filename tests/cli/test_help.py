@@ -2,10 +2,12 @@
 
 import ast
 import inspect
+import shlex
 
 import pytest
 
-from makeanagent.cli import demo, evaluate, generate, record, train
+from makeanagent import cli
+from makeanagent.cli import demo, evaluate, generate, record, train, zoo
 
 
 def read_docs(module):
@@ -32,3 +34,24 @@ def test_each_option_has_its_clause(module):
         # The parser keeps the line breaks of the source.
         assert "\n" not in doc, doc
         assert len(doc.split()) >= 4, f"{doc!r} is no clause"
+
+
+VERBS = (
+    demo.Demo, record.Record, generate.Generate, evaluate.Evaluate, train.Train, zoo.Build,
+    zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_help_has_an_example_that_its_options_take(verb, monkeypatch, capsys):
+    (line,) = [line for line in inspect.getdoc(verb).splitlines() if line.startswith("Example: ")]
+    program, *words = shlex.split(line.removeprefix("Example: "))
+    assert program == "make-an-agent"
+    taken = []
+    monkeypatch.setattr(verb, "run", lambda self: taken.append(self))
+    assert cli.main(words) == 0
+    assert isinstance(taken[0], verb)
+    names = words[:2] if words[0] == "zoo" else words[:1]
+    with pytest.raises(SystemExit):
+        cli.main([*names, "--help"])
+    assert line in capsys.readouterr().out

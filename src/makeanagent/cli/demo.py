@@ -14,7 +14,10 @@ _STAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Generate policies from one demonstration, play them on new layouts, and write a report."""
+    """Generate policies from one demonstration, play them on new layouts, and write a report.
+
+    Example: make-an-agent demo --env metaworld/door-lock-v3 --generator metaworld-41
+    """
 
     env: str | None = None
     "Task to play; by default the one that --prompt names, or metaworld/door-open-v3."

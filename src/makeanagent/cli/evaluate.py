@@ -9,7 +9,10 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Play policies on new layouts, and score them by two protocols: the paper's and held-out."""
+    """Play policies on new layouts, and score them by two protocols: the paper's and held-out.
+
+    Example: make-an-agent evaluate policies --env metaworld/window-close-v3
+    """
 
     goes_on: ClassVar[bool] = False
     "It is done from the start again after a stop."

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from makeanagent.cli.words import count
+
 if TYPE_CHECKING:
     from makeanagent.generator import MakeAnAgent
     from makeanagent.trajectories import Trajectory
@@ -11,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Generate policies from one demonstration or several, and save them in a folder."""
+    """Generate policies from one demonstration or several, and save them in a folder.
+
+    Example: make-an-agent generate --prompt demo.npz --num 100 --out policies
+    """
 
     goes_on: ClassVar[bool] = False
     "It is done from the start again after a stop."
@@ -82,8 +87,9 @@ class Generate:
             },
         )
         print(
-            f"{self.out}: {len(policies)} policies of {policies.spec.num_parameters:,} parameters"
-            f" from {len(prompts)} demonstration(s) in {seconds:.2f} s"
+            f"{self.out}: {count(len(policies), 'policy', 'policies')} of"
+            f" {policies.spec.num_parameters:,} parameters from"
+            f" {count(len(prompts), 'demonstration')} in {seconds:.2f} s"
         )
 
     def _note_units(
@@ -105,8 +111,8 @@ class Generate:
         ended = [i for i, each in enumerate(prompts) if (each.source or "").endswith(TERMINATION)]
         if ended:
             print(
-                f"note: {len(ended)} demonstration(s) of {self.prompt}: no success is recorded;"
-                " the episode's termination is taken for it"
+                f"note: {count(len(ended), 'demonstration')} of {self.prompt}: no success is"
+                " recorded; the episode's termination is taken for it"
             )
         return ended
 
@@ -138,10 +144,10 @@ class Generate:
         """Say which demonstrations are of tasks that were practised; the task of each prompt."""
         found = generator.recognise([prompts] if self.together else prompts)
         for task in dict.fromkeys(task for task in found if task):
-            count = len(prompts) if self.together else found.count(task)
+            number = len(prompts) if self.together else found.count(task)
             print(
-                f"note: {count} demonstration(s) of {self.prompt}: recognised as {task}, which"
-                " training practised; their policies are those of practice"
+                f"note: {count(number, 'demonstration')} of {self.prompt}: recognised as {task},"
+                " which training practised; their policies are those of practice"
             )
         return found
 

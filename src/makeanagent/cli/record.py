@@ -7,7 +7,10 @@ from typing import ClassVar
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Let a task's expert act, and keep what it shows as a demonstration for `generate`."""
+    """Let a task's expert act, and keep what it shows as a demonstration for `generate`.
+
+    Example: make-an-agent record --env metaworld/window-close-v3 --out demo.npz
+    """
 
     goes_on: ClassVar[bool] = False
     "It is done from the start again after a stop."

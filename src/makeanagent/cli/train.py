@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a generator; run it again to go on after a stop."""
+    """Train a generator; run it again to go on after a stop.
+
+    Example: make-an-agent train reader --suite my_suite.py --out runs/mine
+    """
 
     stage: Annotated[
         Literal["reader", "autoencoder", "behavior", "diffusion", "all"], tyro.conf.Positional

@@ -34,7 +34,10 @@ class _SACOptions(SACConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """Build a zoo of policies; run it again to go on after a stop."""
+    """Build a zoo of policies; run it again to go on after a stop.
+
+    Example: make-an-agent zoo build --tasks window-close drawer-open --out runs/zoo
+    """
 
     out: Path
     "Folder of the zoo: empty or new, or of a zoo that was begun with the same settings."
@@ -153,7 +156,10 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class List:
-    """List a zoo's tasks: policies, runs, and how many are qualified."""
+    """List a zoo's tasks: policies, runs, and how many are qualified.
+
+    Example: make-an-agent zoo list runs/zoo
+    """
 
     zoo: Annotated[Path, tyro.conf.Positional]
     "The zoo's folder."
@@ -167,7 +173,10 @@ class List:
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """Show how a zoo was made, or one task's runs."""
+    """Show how a zoo was made, or one task's runs.
+
+    Example: make-an-agent zoo show runs/zoo window-close-v3
+    """
 
     zoo: Annotated[Path, tyro.conf.Positional]
     "The zoo's folder."
@@ -200,13 +209,17 @@ class Show:
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check every file of a zoo against its recorded hash and shape."""
+    """Check every file of a zoo against its recorded hash and shape.
+
+    Example: make-an-agent zoo verify runs/zoo
+    """
 
     zoo: Annotated[Path, tyro.conf.Positional]
     "The zoo's folder."
 
     def run(self) -> None:
         """Print the faults, if any, and fail if there are."""
+        from makeanagent.cli.words import count
         from makeanagent.errors import InputError
         from makeanagent.zoo.store import Zoo
 
@@ -216,15 +229,18 @@ class Verify:
             print(fault)
         if faults:
             raise InputError(
-                f"{self.zoo}: {len(faults)} fault(s), named above; to make a shard anew, delete its"
-                " .json and run the same `zoo build`"
+                f"{self.zoo}: {count(len(faults), 'fault')}, named above; to make a shard"
+                " anew, delete its .json and run the same `zoo build`"
             )
-        print(f"{self.zoo}: {len(zoo.shard_names())} shard(s), all whole")
+        print(f"{self.zoo}: {count(len(zoo.shard_names()), 'shard')}, all whole")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """Write the replay episodes of SAC zoos as Minari datasets, one a task: benchmarks' prompts."""
+    """Write the replay episodes of SAC zoos as Minari datasets, one a task: benchmarks' prompts.
+
+    Example: make-an-agent zoo replay runs/sac --out runs/replay
+    """
 
     zoos: Annotated[tuple[Path, ...], tyro.conf.Positional]
     "SAC zoos' folders."
