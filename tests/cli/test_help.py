@@ -5,7 +5,8 @@ import inspect
 
 import pytest
 
-from makeanagent.cli import demo, evaluate, generate, record, train
+from makeanagent import read_options
+from makeanagent.cli import convert, demo, evaluate, generate, record, train
 
 
 def read_docs(module):
@@ -21,7 +22,7 @@ def read_docs(module):
     return docs
 
 
-@pytest.mark.parametrize("module", [demo, record, generate, evaluate, train])
+@pytest.mark.parametrize("module", [demo, record, convert, read_options, generate, evaluate, train])
 def test_each_option_has_its_clause(module):
     docs = read_docs(module)
     assert len(docs) >= 5

@@ -10,8 +10,8 @@ from makeanagent.trajectories import (
     make_prompt,
     read_demonstrations,
 )
-from makeanagent.trajectories.files.format import Format
 from makeanagent.trajectories.files.minari import save_minari
+from makeanagent.trajectories.files.npz import Npz
 
 
 def make_trajectory(num_steps=60, **texts):
@@ -74,14 +74,27 @@ def test_a_folder_may_be_called_like_something_else(tmp_path, monkeypatch):
 
 
 def test_another_format_is_a_line(tmp_path, monkeypatch):
-    lengths = Format(
-        words="a text of lengths",
-        recognizes=lambda path: path.suffix == ".txt",
-        read=lambda path: [make_trajectory(int(word)) for word in path.read_text().split()],
-        scheme="lengths",
-        find=lambda name: tmp_path / name,
-    )
-    monkeypatch.setattr(demonstrations, "FORMATS", (*demonstrations.FORMATS, lengths))
+    class Lengths(Npz):
+        words = "a text of lengths"
+        scheme = "lengths"
+
+        def __init__(self, path, options):
+            self.path = path
+            self.lengths = [int(word) for word in path.read_text().split()]
+            self.numbers = range(len(self.lengths))
+
+        def read(self, number):
+            return make_trajectory(self.lengths[number])
+
+        @classmethod
+        def recognizes(cls, path):
+            return path.suffix == ".txt"
+
+        @classmethod
+        def find(cls, name, options):
+            return tmp_path / name
+
+    monkeypatch.setattr(demonstrations, "FORMATS", (*demonstrations.FORMATS, Lengths))
     (tmp_path / "demo.txt").write_text("4 5")
     for name in (tmp_path / "demo.txt", "lengths:demo.txt"):
         assert [len(found) for found in read_demonstrations(name)] == [4, 5]
@@ -89,7 +102,8 @@ def test_another_format_is_a_line(tmp_path, monkeypatch):
     assert_refused(
         tmp_path / "demo.csv",
         "an .npz file, a folder of them, a folder with a Minari dataset or minari:<dataset id>,"
-        " or a text of lengths",
+        " a folder with a LeRobotDataset or lerobot:<hub id>, a robomimic .hdf5 file, or a text of"
+        " lengths",
     )
 
 
