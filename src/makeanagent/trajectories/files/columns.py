@@ -64,8 +64,17 @@ def join_columns(columns: Mapping[str, Any], where: str) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def add_last_row(observations: np.ndarray, last: np.ndarray | None) -> np.ndarray:
-    """`[T, O]` before each action as `[T + 1, O]`; without a last row, the one before it again."""
+def add_last_row(observations: np.ndarray, last: np.ndarray | None, where: str) -> np.ndarray:
+    """`[T, O]` before each action as `[T + 1, O]`; without a last row, the one before it again.
+
+    Raises:
+        InputError: the last row is of another width.
+    """
+    if last is not None and last.shape != observations.shape[1:]:
+        raise InputError(
+            f"{where}: the last observation is of shape {last.shape}, and the others of"
+            f" {observations.shape[1:]}"
+        )
     return np.concatenate([observations, observations[-1:] if last is None else last[None]])
 
 

@@ -132,7 +132,7 @@ class LeRobot(Format):
             extra = self._extras.get(number, Extra(None, {"task": episode.task}))
             source = extra.texts.get("source") or f"lerobot:{self.path.resolve().name}"
             return Trajectory(
-                observations=add_last_row(observations, extra.last),
+                observations=add_last_row(observations, extra.last, where),
                 actions=join_columns({"action": rows["action"]}, where),
                 success=flags,
                 env_id=extra.texts.get("env_id"),

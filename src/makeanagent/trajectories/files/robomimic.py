@@ -38,6 +38,7 @@ _GYMNASIUM = 2
 """As robomimic counts kinds of environments."""
 _TEXT_FIELDS = ("env_id", "source", "task")
 _KIND = "a robomimic file"
+_SUCCESS = {"recorded": ("success", ""), "reward": ("rewards", REWARD), "done": ("dones", DONE)}
 
 
 class Robomimic(Format):
@@ -74,7 +75,10 @@ class Robomimic(Format):
             self.unread = [
                 name for name in arrays if name not in used and not name.startswith("next_obs/")
             ]
-            self.notes = self._take_notes(arrays)
+            # Without a record of it there is none; what was asked for must be there.
+            self._has_success = options.success != "recorded" or "success" in arrays
+            self._has_last = all(f"next_obs/{key}" in arrays for key in self._keys)
+            self.notes = self._take_notes()
 
     def _read_mask(self, file: "h5py.File", found: Sequence[int]) -> list[int]:
         """The demonstrations of the filter that was asked for."""
@@ -92,11 +96,11 @@ class Robomimic(Format):
             raise InputError(f"{self.path}: mask/{group} names demonstrations that are not there")
         return chosen
 
-    def _take_notes(self, arrays: Mapping[str, "h5py.Dataset"]) -> list[str]:
+    def _take_notes(self) -> list[str]:
         notes = []
-        if any(f"next_obs/{key}" not in arrays for key in self._keys):
+        if not self._has_last:
             notes.append(f"{self.path}: {REPEATED}")
-        if self._options.success == "recorded" and "success" not in arrays:
+        if not self._has_success:
             notes.append(f"{self.path}: {NOT_RECORDED}")
         return notes
 
@@ -113,22 +117,16 @@ class Robomimic(Format):
         with reading(where, _KIND), h5py.File(self.path, "r") as file:
             group = file[f"data/demo_{number}"]
             arrays = list_arrays(group, self.path)
-            for name in ("actions", *(f"obs/{key}" for key in self._keys)):
-                if name not in arrays:
-                    raise InputError(f"{where}: '{name}' is missing")
-            actions = join_columns({"actions": arrays["actions"][()]}, where)
-            observations = join_columns(
-                {f"obs/{key}": arrays[f"obs/{key}"][()] for key in self._keys}, where
-            )
-            following = [f"next_obs/{key}" for key in self._keys]
+            actions = _join(arrays, ["actions"], where)
+            observations = _join(arrays, [f"obs/{key}" for key in self._keys], where)
             last = None
-            if all(name in arrays and len(arrays[name]) == len(actions) for name in following):
-                last = join_columns({name: arrays[name][-1:] for name in following}, where)[0]
+            if self._has_last:
+                last = _join(arrays, [f"next_obs/{key}" for key in self._keys], where)[-1]
             success, ending = self._read_success(arrays, len(actions), where)
             texts = {name: _read_text(group, name) for name in _TEXT_FIELDS}
             texts["source"] = f"{texts['source'] or f'robomimic:{self.path.stem}'}{ending}"
             return Trajectory(
-                observations=add_last_row(observations, last),
+                observations=add_last_row(observations, last, where),
                 actions=actions,
                 success=success,
                 name=where,
@@ -139,18 +137,11 @@ class Robomimic(Format):
         self, arrays: Mapping[str, "h5py.Dataset"], num_steps: int, where: str
     ) -> tuple[np.ndarray, str]:
         """Success of a demonstration, and what its source adds about it."""
-        name, ending = {
-            "recorded": ("success", ""),
-            "reward": ("rewards", REWARD),
-            "done": ("dones", DONE),
-        }[self._options.success]
-        if name not in arrays:
-            if self._options.success == "recorded":
-                return np.zeros(num_steps, bool), ""
-            raise InputError(f"{where}: holds no '{name}' for --success {self._options.success}")
-        values = arrays[name][()].ravel()
+        if not self._has_success:
+            return np.zeros(num_steps, bool), ""
+        name, ending = _SUCCESS[self._options.success]
         read = read_rewards if self._options.success == "reward" else read_flags
-        return read(values, f"{where}: '{name}'"), ending
+        return read(_join(arrays, [name], where).ravel(), f"{where}: '{name}'"), ending
 
     @classmethod
     def write(cls, trajectories: Sequence[Trajectory], path: Path, fps: float | None) -> None:
@@ -181,6 +172,13 @@ class Robomimic(Format):
             except RuntimeError as error:
                 # HDF5 reports what goes wrong while it closes a file so.
                 raise OSError(describe_error(error)) from error
+
+
+def _join(arrays: Mapping[str, "h5py.Dataset"], names: Sequence[str], where: str) -> np.ndarray:
+    for name in names:
+        if name not in arrays:
+            raise InputError(f"{where}: '{name}' is missing")
+    return join_columns({name: arrays[name][()] for name in names}, where)
 
 
 def _write_demo(group: "h5py.Group", trajectory: Trajectory) -> None:
