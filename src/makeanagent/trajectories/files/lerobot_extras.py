@@ -18,7 +18,7 @@ class Extra(NamedTuple):
     """What is known of an episode besides its rows."""
 
     last: np.ndarray | None
-    "float32 `[O]`: what was observed after the last action."
+    "`[O]`: what was observed after the last action."
     texts: Mapping[str, str | None]
 
 
@@ -72,7 +72,7 @@ def _read(row: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _read_last(row: Mapping[str, Any], where: str) -> np.ndarray:
     try:
-        last: np.ndarray = np.asarray(row.get("last_observation"), np.float32)
+        last: np.ndarray = np.asarray(row.get("last_observation"), np.float64)
     except (TypeError, ValueError, OverflowError):
         last = np.zeros(())
     if last.ndim != 1:
