@@ -26,7 +26,8 @@ ALL = ReadOptions()
 
 
 def _warn(note: str) -> None:
-    warnings.warn(note, stacklevel=3)
+    # Of whoever calls `read_demonstrations`.
+    warnings.warn(note, stacklevel=4)
 
 
 def read_demonstrations(
