@@ -1,5 +1,7 @@
 """What Python's users meet first: names, short words for objects, and clear errors."""
 
+import pydoc
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,26 @@ def test_the_package_tells_its_names_and_version(capsys):
     assert makeanagent.__version__.count(".") >= 1
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"make-an-agent {makeanagent.__version__}\n"
+
+
+def test_help_is_about_the_generator_and_not_about_torch():
+    public = {name for name in dir(MakeAnAgent) if not name.startswith("_")}
+    assert public == {
+        "device",
+        "embed",
+        "embed_groups",
+        "from_pretrained",
+        "generate",
+        "generate_from",
+        "judge_familiarity",
+        "num_parameters",
+        "push_to_hub",
+        "recognise",
+        "save_pretrained",
+        "state_dict",
+        "to",
+    }
+    assert "nn.Module" not in pydoc.render_doc(MakeAnAgent)
 
 
 def test_objects_say_what_they_are_in_one_line(generator):

@@ -43,7 +43,7 @@ from makeanagent.parallel import open_pool
 from makeanagent.policies.policy import Policy
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite, find_suite, layouts
+from makeanagent.suites import Suite, layouts
 from makeanagent.suites.tasks import expand_tasks
 from makeanagent.training.data import load_training_data
 from makeanagent.training.presets import FAST
@@ -102,7 +102,7 @@ class Command:
         require_at_least("--num-layouts", self.num_layouts, 1)
         require_picture("--figure", self.figure)
         zoo = Zoo.open(self.zoo)
-        suite = find_suite(zoo.suite)
+        suite = zoo.find_suite()
         tasks = expand_tasks(suite, self.tasks)
         generator = MakeAnAgent.from_pretrained(self.generator)
         sizes = {"num_prompts": self.num_prompts, "num_layouts": self.num_layouts}

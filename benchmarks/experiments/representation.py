@@ -23,7 +23,7 @@ from makeanagent.models.behavior import BehaviorEmbedding
 from makeanagent.parallel import open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.rollouts.scores import score_policies
-from makeanagent.suites import Suite, find_suite, layouts
+from makeanagent.suites import Suite, layouts
 from makeanagent.training.data import TrainingData
 from makeanagent.training.presets import PRESETS
 from makeanagent.training.run import TrainingRun
@@ -61,7 +61,7 @@ class Command:
         with open_pool() as pool, show_progress("representation: tasks", total) as advance:
             result = run_representation(
                 pool,
-                find_suite(zoo.suite),
+                zoo.find_suite(),
                 run.data,
                 run.load_autoencoder(),
                 run.load_behavior(),

@@ -171,7 +171,7 @@ def measure(
             found.append(
                 row
                 | {
-                    "num_parameters": sum(each.numel() for each in generator.parameters()),
+                    "num_parameters": generator.num_parameters,
                     "error": cell["error"],
                     "success": cell["success"],
                 }

@@ -155,8 +155,8 @@ def _time_generation(
         "seconds": ours,
         "paper_architecture_seconds": theirs,
         "times_faster": statistics.median(pair[1] / pair[0] for pair in pairs),
-        "parameters": sum(p.numel() for p in generator.parameters()),
-        "paper_architecture_parameters": sum(p.numel() for p in paper.parameters()),
+        "parameters": generator.num_parameters,
+        "paper_architecture_parameters": paper.num_parameters,
     }
 
 

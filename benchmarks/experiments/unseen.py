@@ -83,7 +83,7 @@ class Command:
         elif zoo is None:
             raise InputError("unseen: give --zoo to train on, or a trained --generator")
         else:
-            suite = find_suite(zoo.suite)
+            suite = zoo.find_suite()
             paths = self._train(zoo, suite.groups.get("unseen", ()))
         tasks = expand_tasks(suite, self.tasks)
         generators = [partial(load, path) for path in paths]

@@ -18,7 +18,7 @@ CORE = ("unguided", "guided", "shuffled", "cloning", "cloning_moved", SELECTED)
 RIVALS = tuple(method.name for method in METHODS if method.name not in CORE)
 OWN = ("unguided", "guided", SELECTED, SELECTED_BEST, "shuffled")
 """The generator's own ways, another task's prompt included; all else are its rivals."""
-CURVES = ("guided", "cloning")
+CURVES = ("unguided", "guided", "cloning")
 """Methods that are followed over numbers of demonstrations and over action noise."""
 
 Groups = Sequence[Sequence[Trajectory]]

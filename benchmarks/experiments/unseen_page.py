@@ -9,7 +9,7 @@ from benchmarks.experiments.unseen_methods import SELECTED, SELECTED_BEST
 from benchmarks.pages.tables import describe, join, rate, share, table
 from benchmarks.results import Resolve
 from makeanagent.artifacts import hash_file
-from makeanagent.evaluation.figures import FAILURE, SUCCESS, file_style
+from makeanagent.evaluation.figures import FAILURE, GOAL, SUCCESS, file_style
 from makeanagent.hub import WEIGHTS_NAME, find_generator
 from makeanagent.methods.registry import METHODS, find_method
 
@@ -42,6 +42,7 @@ _COLUMNS = {
 }
 """Columns of the tables by task."""
 _DRAWN = {
+    "unguided": ("generated, no guidance", GOAL, "s"),
     "guided": ("guided generation", SUCCESS, "o"),
     "cloning": ("behaviour cloning from scratch", FAILURE, "^"),
 }
@@ -68,6 +69,8 @@ def draw_unseen(result: dict[str, Any]) -> Figure:
             ]
             for method, (label, color, marker) in _DRAWN.items():
                 mine = [point for point in points if point["method"] == method]
+                if not mine:
+                    continue
                 values = [point["value"] for point in mine]
                 low, high = ([point["interval_95"][end] for point in mine] for end in (0, 1))
                 ax.fill_between(values, low, high, color=color, alpha=0.15, lw=0)
@@ -86,7 +89,7 @@ def draw_unseen(result: dict[str, Any]) -> Figure:
             ax.set_ylim(-0.02, 1.04)
         axes[0].set_ylabel("success of the first sample")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
@@ -213,14 +216,10 @@ def write_unseen(
     cost = "" if milliseconds is None else f" Guidance took {milliseconds:.0f} ms a policy."
     curves = ""
     if result["curves"]:
-        seeds = _count_seeds(range(sizes["rival_seeds"]))
         curves = f"""
 ### More demonstrations, and noisier ones
 
-Guided generation and behaviour cloning on the same demonstrations of unseen tasks, {seeds}, scored
-on layouts that are not sealed; bands are 95% intervals, of policies of these seeds.
-
-![Success over the number of demonstrations, and over their action noise](images/unseen.png)
+{_show_curves(sizes["rival_seeds"], "unseen.png")}
 """
     return f"""## Unseen tasks: one demonstration, first sample
 
@@ -248,6 +247,14 @@ demonstrations and rollouts.
 {write_tasks(result)}
 {curves}
 """
+
+
+def _show_curves(num_seeds: int, picture: str) -> str:
+    seeds = _count_seeds(range(num_seeds))
+    return f"""Generation and behaviour cloning on the same demonstrations of unseen tasks, {seeds},
+scored on layouts that are not sealed; bands are 95% intervals, of policies of these seeds.
+
+![Success over the number of demonstrations, and over their action noise](images/{picture})"""
 
 
 def _describe_zoo(
@@ -292,15 +299,33 @@ Scored on sealed layouts, which had {times} before (`benchmarks/sealed_layouts.j
 def write_shipped(result: dict[str, Any], resolve: Resolve) -> str:
     """The section on the bundled generator."""
     seeds = _count_seeds(range(result["num_seeds"]))
+    curves = f"\n{_show_curves(1, 'shipped.png')}\n" if result["curves"] else ""
     return f"""## The bundled generator
 
 {seeds.capitalize()}, of whose policies alone the intervals speak; prompts as above.
 {_tell_earlier(result)}{_describe_layouts(result)}
 {write_tasks(result)}
-
+{curves}
 {describe(result, resolve)}
 
 """
+
+
+def _write_curve(result: dict[str, Any], method: str) -> str:
+    """Success with several demonstrations together, in words; nothing where it was not measured."""
+    points = [
+        point
+        for point in result["curves"]
+        if (point["curve"], point["method"]) == ("demonstrations", method)
+    ]
+    if not points:
+        return ""
+    counts = join([point["value"] for point in points])
+    means = join([round(point["mean"], 2) for point in points])
+    return (
+        f"With {counts} demonstrations together, {LABELS[method]}: {means}, on layouts that are not"
+        " sealed."
+    )
 
 
 def _tell_earlier(result: dict[str, Any]) -> str:
@@ -320,5 +345,6 @@ def summarize_shipped(shipped: dict[str, Any], resolve: Resolve) -> str:
         "The bundled generator alone, on unseen tasks:\n"
         f"{_tell_earlier(shipped)}{_describe_layouts(shipped)}\n"
         f"{write_methods(shipped, README_METHODS)}\n\n"
-        f"{write_rivalry(shipped)}\n\n{describe(shipped, resolve, with_cells=False)}"
+        f"{write_rivalry(shipped)} {_write_curve(shipped, 'unguided')}\n\n"
+        f"{describe(shipped, resolve, with_cells=False)}"
     )

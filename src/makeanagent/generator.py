@@ -59,8 +59,11 @@ _VARIATION = 0.25
 prompts have. Policies act a little differently with it, and no worse."""
 
 
-class MakeAnAgent(nn.Module):
-    """A policy generator: behaviour embedding, latent diffusion, and the parameter decoder."""
+class MakeAnAgent:
+    """A policy generator: behaviour embedding, latent diffusion, and the parameter decoder.
+
+    `MakeAnAgent.from_pretrained("metaworld")` loads one, and `generate` takes demonstrations.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,6 @@ class MakeAnAgent(nn.Module):
         practice: Practice | None = None,
     ) -> None:
         """Put trained parts together, or build untrained ones from `config`."""
-        super().__init__()
         self.config = config
         self.autoencoder = autoencoder or build_autoencoder(config)
         self.embedding = embedding or build_embedding(config)
@@ -91,20 +93,44 @@ class MakeAnAgent(nn.Module):
         self._scheduler = make_scheduler(config.diffusion)
         self.fingerprint: str | None = None
         "SHA-256 of the weights' file that it was loaded from."
-        self.requires_grad_(False)
-        self.eval()
+        parts = {
+            "autoencoder": self.autoencoder,
+            "embedding": self.embedding,
+            "denoiser": self.denoiser,
+            "familiarity": self.familiarity,
+            "practice": self.practice,
+        }
+        # Held, and not inherited from torch: help and dir are to show what is ours.
+        self._parts = nn.ModuleDict(
+            {name: part for name, part in parts.items() if part is not None}
+        )
+        self._parts.requires_grad_(False).eval()
 
     def __repr__(self) -> str:
         """In a line: what it was trained on, and what it reads and writes."""
         config = self.config
         known = f"{len(config.tasks)} tasks of {config.suite}" if config.tasks else "no tasks"
-        size = sum(each.numel() for each in self.parameters())
-        return f"MakeAnAgent({known}; policies {config.spec.describe()}; {size:,} parameters)"
+        size = f"{self.num_parameters:,} parameters"
+        return f"MakeAnAgent({known}; policies {config.spec.describe()}; {size})"
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers in its own networks."""
+        return sum(each.numel() for each in self._parts.parameters())
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return next(self.parameters()).device
+        return next(self._parts.parameters()).device
+
+    def to(self, device: str | torch.device) -> "MakeAnAgent":
+        """Move its networks to a device, and return itself."""
+        self._parts.to(device)
+        return self
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """All tensors of its networks by name, as `save_pretrained` writes them."""
+        return dict(self._parts.state_dict())
 
     @torch.no_grad()
     def generate(
@@ -363,9 +389,9 @@ class MakeAnAgent(nn.Module):
         generator = cls(config)
         for part in find_absent_parts(generator.state_dict(), tensors):
             module, _, name = part.rpartition(".")
-            delattr(generator.get_submodule(module), name)
+            delattr(generator._parts.get_submodule(module), name)
         try:
-            generator.load_state_dict(tensors)
+            generator._parts.load_state_dict(tensors)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(f"{weights}: does not fit {path.name}: {reason}") from None

@@ -128,9 +128,9 @@ def test_every_method_has_its_cells(folder, generators):
     assert core == {each for each in expected if each[0] != "selected" or each[1] == TASKS[1]}
     rivals = {(cell["method"], cell["task"], cell["seed"]) for cell in load(folder, part="rivals")}
     assert rivals == {(name, task, 0) for name in RIVALS for task in TASKS}
-    # Four points of two methods on the one unseen task.
+    # Four points of three methods on the one unseen task.
     curves = load(folder, part="curves")
-    assert len(curves) == 8
+    assert len(curves) == 12
     assert {(cell["task"], cell["seed"]) for cell in curves} == {(TASKS[1], 0)}
     for cell in load(folder, success=None):
         assert (cell["method"], cell["seed"]) == ("average_16", 0)
@@ -378,8 +378,8 @@ def test_curves_are_counted_from_cells(folder, generators, tmp_path):
 def test_the_picture_shows_both_curves(summary, tmp_path):
     figure = draw_unseen(summary)
     demonstrations, noise = figure.axes
-    assert [line.get_xdata().tolist() for line in demonstrations.lines] == [[1, 2], [1, 2]]
-    assert [line.get_xdata().tolist() for line in noise.lines] == [[0, 0.3], [0, 0.3]]
+    assert [line.get_xdata().tolist() for line in demonstrations.lines] == [[1, 2]] * 3
+    assert [line.get_xdata().tolist() for line in noise.lines] == [[0, 0.3]] * 3
     path = tmp_path / "unseen.png"
     write_figure(figure, path)
     assert Image.open(path).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)

@@ -55,6 +55,9 @@ def test_nothing_is_overwritten(fails, env, policies, tmp_path):
     path.write_text("mine")
     fails(f"--out {path}: exists", "evaluate", policies, "--env", env, "--out", path)
     assert path.read_text() == "mine"
+    # Known before anything is played.
+    fails("mine.json is no folder", "evaluate", policies, "--env", env, "--out", path / "out.json")
+    fails("File name too long", "evaluate", policies, "--env", env, "--out", tmp_path / ("a" * 300))
 
 
 @pytest.mark.parametrize("number", ["0", "51"])

@@ -28,7 +28,8 @@ def line(monkeypatch):
             bars.append(self)
 
     monkeypatch.setattr(progress, "Progress", Remembered)
-    monkeypatch.setattr(progress, "console", Console(file=io.StringIO(), width=120))
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    monkeypatch.setattr(progress, "console", console)
 
     def render():
         console = Console(file=io.StringIO(), width=120)
@@ -114,3 +115,35 @@ def test_stages_follow_each_other(line):
         show("film", 0, 1)
         assert not line.bars[-1].live.is_started, "two displays at once"
     assert len(line.bars) == 1
+
+
+@pytest.fixture
+def piped(monkeypatch):
+    """What a file gets to see in place of a bar."""
+    monkeypatch.setattr(progress, "console", Console(file=io.StringIO(), width=40))
+    return progress.console.file
+
+
+def test_a_file_gets_a_line_now_and_then(clock, piped):
+    with progress.show_progress("cells", 100, completed=10) as advance:
+        clock[0] += 2
+        advance(10)
+        assert piped.getvalue() == "cells 20% 20/100 ETA 0:00:16\n"
+        clock[0] += 2
+        advance(10)
+        assert piped.getvalue().count("\n") == 1
+        clock[0] += 8
+        advance(0.5, "a cell whose name is longer than the forty columns of a line")
+        last = piped.getvalue().splitlines()[-1]
+        assert last.startswith("a cell whose") and last.endswith(" 30% ETA 0:00:41")
+        advance(69.5)
+    assert piped.getvalue().splitlines()[2:] == ["cells 100% 100/100"]
+
+
+def test_a_file_gets_each_stage(piped):
+    with progress.show_stages({"load": "loading", "rollouts": "playing"}) as show:
+        show("load", 0, 1)
+        show("load", 1, 1)
+        show("rollouts", 0, 40)
+        show("rollouts", 40, 40)
+    assert piped.getvalue() == "loading\nplaying 100% 40/40\n"

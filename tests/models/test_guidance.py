@@ -348,8 +348,8 @@ def test_a_generator_that_knows_positions_learns_for_other_places(generator):
     errors = []
     for positions in ((), (0, 3)):
         space = replace(generator.config.space, positions=positions)
-        taught = MakeAnAgent(replace(generator.config, space=space))
-        taught.load_state_dict(generator.state_dict())
+        parts = (generator.autoencoder, generator.embedding, generator.denoiser)
+        taught = MakeAnAgent(replace(generator.config, space=space), *parts)
         policy = taught.generate(shown, 1, guidance=GuidanceConfig(translation=1.0))[0]
         errors.append(np.abs(policy.act(elsewhere[:-1]) - actions).mean())
     assert errors[1] < 0.8 * errors[0]

@@ -216,8 +216,8 @@ def test_runs_begin_their_stages_with_the_start_and_remember_it(zoo, twin, cousi
     trained = MakeAnAgent.from_pretrained(run.save_generator())
     for name in ("autoencoder", "embedding", "denoiser"):
         for found, expected in zip(
-            trained.get_submodule(name).parameters(),
-            start.get_submodule(name).parameters(),
+            getattr(trained, name).parameters(),
+            getattr(start, name).parameters(),
             strict=True,
         ):
             torch.testing.assert_close(found, expected)

@@ -15,13 +15,13 @@ from makeanagent.suites import find_suite
 from makeanagent.suites.gymnasium import GymnasiumSuite
 from makeanagent.zoo.experts import record_demonstrations
 from makeanagent.zoo.recipes.distillation import (
-    LabelledStates,
     _measure_units,
     _train_step,
     distill_population,
     label_states,
 )
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_state import LabelledStates
 
 SPEC = PolicySpec(observation_dim=10, action_dim=2)
 

@@ -18,9 +18,10 @@ from makeanagent.trajectories.windows import PromptWindow
 from makeanagent.zoo.experts import record_demonstrations
 from makeanagent.zoo.plan import ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
-from makeanagent.zoo.recipes import distillation
-from makeanagent.zoo.recipes.distillation import LabelledStates, distill_population, distill_shard
+from makeanagent.zoo.recipes import distillation, distillation_state
+from makeanagent.zoo.recipes.distillation import distill_population, distill_shard
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_state import LabelledStates
 
 TASK = "reach-v1"
 CONFIG = DistillationConfig(
@@ -77,14 +78,15 @@ class Spy:
         patch.setattr(distillation, "_train_step", self._train_step)
         patch.setattr(distillation, "_draw_batch", self._draw_batch)
 
-    def distill(self, config=CONFIG, seed=0):
+    def distill(self, config=CONFIG, seed=0, folder=None, report=lambda share: None):
         demonstrations = record_demonstrations(
             self.suite, TASK, self.environment, range(5), config.noise_scales, seed, 12, 3
         )
         self.demonstrations, self.episodes = demonstrations, []
         self.checkpoints = distill_population(
-            self.suite, TASK, self.environment, demonstrations, SPEC, config, seed
-        )
+            self.suite, TASK, self.environment, demonstrations, SPEC, config, seed, "cpu", folder,
+            report,
+        )  # fmt: skip
         return self
 
     def _reset(self, layout):
@@ -204,6 +206,25 @@ def test_checkpoints_begin_when_the_last_rounds_are_good_together(monkeypatch, s
     assert len(list(rounds)) == len(successes) - expected
 
 
+def test_one_that_is_stopped_goes_on_from_its_last_round(spy, monkeypatch, tmp_path):
+    monkeypatch.setattr(distillation_state, "_SAVE_SECONDS", -1)
+    rounds = []
+
+    def stop(share):
+        rounds.append(share)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        Spy(patch).distill(folder=tmp_path, report=stop)
+    assert rounds == [distillation._ROUNDS_SHARE / 2]
+    again = Spy(monkeypatch)
+    again.distill(folder=tmp_path, report=rounds.append)
+    assert len(again.steps) == 6 + 12, "the first round was repeated"
+    assert [episode.layout for episode in again.episodes] == list(round_layouts(0)[5:10])
+    assert np.array_equal(again.checkpoints, spy.checkpoints)
+    assert rounds[1:] == sorted(rounds[1:]) and rounds[-1] == 1
+
+
 def make_data(num_runs=4, num_episodes=30):
     states = LabelledStates(num_runs, 0.5, np.random.default_rng(0))
     for episode in range(num_episodes):
@@ -273,9 +294,10 @@ def test_a_shard_is_distilled_from_its_own_seeds_demonstrations(tmp_path, monkey
 
     monkeypatch.setattr(distillation, "distill_population", distill)
     plan = make_plan(steps_after_success=7)
-    arrays = distill_shard(plan, tmp_path, given.append)
+    report = print
+    arrays = distill_shard(plan, tmp_path, report)
     ((_, task, environment, demonstrations, *rest),) = given
-    assert (task, rest) == (TASK, [SPEC, plan.config, 2, "cpu"])
+    assert (task, rest) == (TASK, [SPEC, plan.config, 2, "cpu", tmp_path, report])
     starts = {environment.reset(layout).astype("f4").tobytes() for layout in episode_layouts(2)[:5]}
     assert len(demonstrations) == 5
     assert {item.observations[0].tobytes() for item in demonstrations} == starts

@@ -104,6 +104,33 @@ def test_the_space_is_kept_and_is_a_setting(tmp_path):
     assert create(tmp_path / "plain").space == plain
 
 
+SUITE_FILE = """from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
+suite = GymnasiumSuite((GymnasiumTask(env_id="Reacher-v5"),))
+"""
+
+
+def test_a_zoo_finds_its_suite_from_any_folder(tmp_path, monkeypatch):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    project.mkdir()
+    elsewhere.mkdir()
+    (project / "suite_beside_a_zoo.py").write_text(SUITE_FILE)
+    monkeypatch.chdir(project)
+    create(project / "zoo", suite="suite_beside_a_zoo.py").add_shard(make_shard())
+    monkeypatch.chdir(elsewhere)
+    found = Zoo.open("../project/zoo").find_suite()
+    assert found.tasks() == ("Reacher-v5",)
+    assert found.name == "suite_beside_a_zoo.py"
+    # The same file by another name is no other setting; another file is.
+    create(project / "zoo", suite="../project/suite_beside_a_zoo.py")
+    with pytest.raises(InputError, match="begun with suite suite_beside_a_zoo.py"):
+        create(project / "zoo", suite="another_suite.py")
+    monkeypatch.chdir(tmp_path)
+    project.rename(tmp_path / "moved")
+    assert "project" not in (tmp_path / "moved/zoo/zoo.json").read_text()
+    path = Zoo.open("moved/zoo").folder / Zoo.open("moved/zoo").header["suite_file"]
+    assert path.resolve() == tmp_path / "moved/suite_beside_a_zoo.py"
+
+
 def test_a_zoo_of_another_space_is_refused(zoo):
     space = replace(zoo.space, unit=1000.0)
     with pytest.raises(InputError, match="begun with space"):

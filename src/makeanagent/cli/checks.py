@@ -26,10 +26,20 @@ def require_picture(option: str, path: Path) -> None:
 
 
 def require_absent(option: str, path: Path) -> None:
-    """Refuse to write over a file.
+    """Refuse to write over a file, or to where none can be written.
 
     Raises:
-        InputError: something is there.
+        InputError: something is there, or nothing can be.
     """
+    from makeanagent.artifacts import describe_error
+
     if path.exists():
         raise InputError(f"{option} {path}: exists; give another name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+        path.unlink()
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{option} {path}: {path.parent} is no folder") from None
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written: {describe_error(error)}") from None

@@ -1,4 +1,4 @@
-"""Progress bars with the time that is left."""
+"""Progress with the time that is left: bars, or lines where no terminal shows them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,6 +22,10 @@ console = Console(stderr=True)
 """Progress and notes go to stderr; results go to stdout."""
 
 
+_LINE_SECONDS = 10.0
+"""Time between two lines where there is no bar."""
+
+
 class _RemainingColumn(ProgressColumn):
     """Time left by the mean speed so far, counted down between two reports.
 
@@ -42,6 +46,8 @@ class _RemainingColumn(ProgressColumn):
 def show_progress(text: str, total: float, completed: float = 0) -> Iterator[Callable[..., None]]:
     """A bar; the context gives a function that advances it, with an optional new text.
 
+    Where stderr is no terminal but a file or a pipe, there is a line now and then instead.
+
     Args:
         text: what is being done.
         total: how many units there are.
@@ -57,9 +63,10 @@ def show_progress(text: str, total: float, completed: float = 0) -> Iterator[Cal
         _RemainingColumn(),
     )
     begin, done = monotonic(), completed
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(text, total=total)
         bar.update(task, completed=completed)
+        lines = _Lines(begin)
 
         def advance(amount: float = 1, description: str | None = None) -> None:
             nonlocal done
@@ -69,9 +76,28 @@ def show_progress(text: str, total: float, completed: float = 0) -> Iterator[Cal
             bar.update(task, completed=shown, description=description or text)
             if done > completed:
                 now = monotonic()
-                bar.update(task, end=now + (now - begin) * (total - done) / (done - completed))
+                left = (now - begin) * (total - done) / (done - completed)
+                bar.update(task, end=now + left)
+                if bar.disable:
+                    lines.print_if_due(description or text, shown, total, left)
 
         yield advance
+
+
+class _Lines:
+    """What a file or a pipe gets to see: at once, every ten seconds, and at the end."""
+
+    def __init__(self, begin: float) -> None:
+        self._last = begin - _LINE_SECONDS
+
+    def print_if_due(self, text: str, done: float, total: float, seconds_left: float) -> None:
+        now = monotonic()
+        if now - self._last < _LINE_SECONDS and done < total:
+            return
+        self._last = now
+        units = f" {done:.0f}/{total:.0f}" if total > 1 and done == int(done) else ""
+        left = "" if done >= total else f" ETA {timedelta(seconds=round(seconds_left))}"
+        console.print(f"{text} {done / total:.0%}{units}{left}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -95,8 +121,10 @@ def show_stages(texts: Mapping[str, str]) -> Iterator[Callable[[str, int, int], 
                 current, last, advance = stage, 0, None
                 if total > 1:
                     advance = shown.enter_context(show_progress(texts[stage], total))
-                else:
+                elif console.is_terminal:
                     shown.enter_context(console.status(texts[stage]))
+                else:
+                    console.print(texts[stage])
             if advance is not None and done > last:
                 advance(done - last)
             last = done

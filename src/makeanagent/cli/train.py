@@ -87,7 +87,6 @@ class Train:
         from dataclasses import replace
 
         from makeanagent.errors import InputError
-        from makeanagent.suites import find_suite
         from makeanagent.suites.tasks import expand_tasks
         from makeanagent.training.presets import PRESETS
         from makeanagent.training.run import STAGES, TrainingRun
@@ -98,7 +97,7 @@ class Train:
         if self.preset not in PRESETS:
             raise InputError(f"preset {self.preset}: of the paper's stages: {', '.join(PRESETS)}")
         zoo = Zoo.open(self.zoo)
-        tasks = choose_tasks(zoo, expand_tasks(find_suite(zoo.suite), self.tasks or zoo.tasks()))
+        tasks = choose_tasks(zoo, expand_tasks(zoo.find_suite(), self.tasks or zoo.tasks()))
         config = PRESETS[self.preset]
         window = config.window
         if self.window_steps is not None:

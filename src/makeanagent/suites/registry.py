@@ -22,11 +22,15 @@ _SYMMETRIC = {"metaworld-symmetric": "metaworld", "procedural-symmetric": "proce
 _ENV_ID = re.compile(r"(?P<suite>.+?\.py|[^/]+)/(?P<task>.+)")
 
 
-def find_suite(name: str) -> Suite:
+def find_suite(name: str, file: Path | None = None) -> Suite:
     """The suite called `name`: one of the package's, or a Python file that defines `suite`.
 
     A file is imported as a module, with its folder on `sys.path`: worker processes started after
     that find its functions too.
+
+    Args:
+        name: of the suite, with which ids of its tasks begin.
+        file: where a suite in a file lies, if not where `name` says.
 
     Raises:
         InputError: there is no such suite.
@@ -41,7 +45,7 @@ def find_suite(name: str) -> Suite:
 
         return SymmetricSuite(find_suite(_SYMMETRIC[name]), name)
     if name.endswith(".py"):
-        return _import_suite(name)
+        return _import_suite(name, Path(file or name).resolve())
     raise InputError(
         f"{name}: no such suite; there are {', '.join((*_SUITES, *_SYMMETRIC))}"
         " and Python files that define `suite`, as my_suite.py"
@@ -63,9 +67,8 @@ def find_task(env_id: str) -> tuple[Suite, str]:
     return suite, suite.check_task(match["task"])
 
 
-def _import_suite(name: str) -> Suite:
+def _import_suite(name: str, path: Path) -> Suite:
     """The variable `suite` of a Python file."""
-    path = Path(name).resolve()
     if not path.is_file():
         raise InputError(f"{name}: no such file")
     # At the end, so that a user's file never takes the place of a library's module.

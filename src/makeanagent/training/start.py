@@ -125,7 +125,7 @@ def describe_start(
     lines = []
     networks = {"autoencoder": autoencoder, "embedding": embedding, "denoiser": denoiser}
     for name, network in networks.items():
-        source = start.generator.get_submodule(name)
+        source = getattr(start.generator, name)
         own, misfits = _name_tensors(network), find_misfits(network, source)
         if network is autoencoder and not hasattr(source, "encoders"):
             lines.append(f"{name}: begins afresh, as {start.name} came without its encoder")

@@ -7,6 +7,7 @@ The JSON is written last: a shard without it does not count. `docs/formats.md` h
 
 import dataclasses
 import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from makeanagent.artifacts import (
 )
 from makeanagent.errors import InputError
 from makeanagent.policies.spec import PolicySpec
+from makeanagent.suites import Suite, find_suite
 from makeanagent.trajectories.packing import pack_trajectories, unpack_trajectories
 from makeanagent.trajectories.space import Space
 from makeanagent.zoo.recipes.recipe import Recipe
@@ -126,6 +128,7 @@ class Zoo:
         header = {
             "schema_version": SCHEMA_VERSION,
             "suite": suite,
+            **_locate_suite(suite, folder),
             "spec": spec.to_dict(),
             "recipe": recipe,
             "config": as_json(dataclasses.asdict(config)),  # type: ignore[call-overload]
@@ -167,9 +170,26 @@ class Zoo:
                 ours, theirs = found or {}, {name: value.get(name) for name in found or {}}
                 if ours != theirs:
                     return f"space {ours}, not {theirs}"
-            elif found != value:
+            elif field == "suite" and found != value:
+                # A file may be named from another folder; one that was moved keeps its name.
+                if header.get("suite_file") != self.header.get("suite_file", ""):
+                    return f"suite {found}, not {value}"
+            elif field != "suite_file" and found != value:
                 return f"{field} {found}, not {value}"
         return None
+
+    def find_suite(self) -> Suite:
+        """The suite whose tasks these are.
+
+        One in a Python file is looked for from the zoo's folder, so that both may be moved together
+        and be used from anywhere, and then where its name says.
+
+        Raises:
+            InputError: it is not there any more.
+        """
+        file = self.header.get("suite_file")
+        path = self.folder / file if isinstance(file, str) else None
+        return find_suite(self.suite, path if path is not None and path.is_file() else None)
 
     def shard_names(self) -> list[str]:
         """Names of the finished shards."""
@@ -353,6 +373,14 @@ class Zoo:
             if not path.with_suffix(".json").is_file():
                 faults.append(f"{path}: no index beside it ({path.stem}.json)")
         return faults
+
+
+def _locate_suite(suite: str, folder: Path) -> dict[str, str]:
+    """For the header, the way from the zoo's folder to a suite's file."""
+    if not suite.endswith(".py"):
+        return {}
+    way = os.path.relpath(Path(suite).resolve(), folder.resolve())
+    return {"suite_file": Path(way).as_posix()}
 
 
 def _describe_state(path: Path) -> _FileState | None:

@@ -31,36 +31,11 @@ from makeanagent.zoo.experts import measure_expert, record_demonstrations
 from makeanagent.zoo.plan import ShardPlan
 from makeanagent.zoo.population_layouts import episode_layouts, round_layouts
 from makeanagent.zoo.recipes.distillation_config import DistillationConfig
+from makeanagent.zoo.recipes.distillation_state import DistillationStore, LabelledStates
 from makeanagent.zoo.recipes.recipe import Arrays, Recipe, Report
 
-
-class LabelledStates:
-    """Expert-labelled states of all episodes, and each run's own share of the episodes."""
-
-    def __init__(self, num_runs: int, share: float, rng: np.random.Generator) -> None:
-        self._num_runs, self._share, self._rng = num_runs, share, rng
-        self._states: list[np.ndarray] = []
-        self._labels: list[np.ndarray] = []
-        self._owners: list[np.ndarray] = []
-
-    def add_episode(self, states: np.ndarray, labels: np.ndarray) -> None:
-        """Add one episode, `[T, O]` and `[T, A]`, to the runs that draw it."""
-        owners = self._rng.random(self._num_runs) < self._share
-        if not owners.any():
-            owners[self._rng.integers(self._num_runs)] = True
-        self._states.append(states.astype(np.float32))
-        self._labels.append(labels.astype(np.float32))
-        self._owners.append(np.repeat(owners[:, None], len(states), axis=1))
-
-    def to_tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """States `[M, O]`, labels `[M, A]`, each run's row numbers `[R, M]`, and their counts."""
-        owners = np.concatenate(self._owners, axis=1)
-        owners[~owners.any(axis=1)] = True  # A run that drew nothing takes everything.
-        rows = np.argsort(~owners, axis=1, kind="stable")
-        tensors = (np.concatenate(self._states), np.concatenate(self._labels), rows)
-        counts = torch.from_numpy(owners.sum(axis=1)).to(device)
-        states, labels, row_numbers = (torch.from_numpy(array).to(device) for array in tensors)
-        return states, labels, row_numbers, counts
+_ROUNDS_SHARE = 0.7
+"""Part of the work that is done after the most rounds that there may be, as progress bars count."""
 
 
 def label_states(teacher: Act, states: np.ndarray) -> np.ndarray:
@@ -78,6 +53,8 @@ def distill_population(
     config: DistillationConfig,
     seed: int,
     device: str = "cpu",
+    folder: Path | None = None,
+    report: Report = lambda share: None,
 ) -> np.ndarray:
     """Train a population and return its checkpoints.
 
@@ -92,6 +69,8 @@ def distill_population(
         config: sizes and rates.
         seed: of data order, of shares, and of DAgger's layouts.
         device: where to train.
+        folder: where the state is saved between rounds, to go on from there after a stop.
+        report: called with the part that is done, of as many rounds as there may be.
 
     Returns:
         float32 `[C, R, P]`: C checkpoints of R runs.
@@ -108,7 +87,8 @@ def distill_population(
     start = initialize_actor(spec, config.init_seed).repeat(config.num_runs, 1).to(device)
     population = PolicyBatch(start.requires_grad_(), spec)
     optimizer = torch.optim.Adam([population.parameters], lr=config.learning_rate, fused=True)
-    history: list[float] = []
+    store = DistillationStore(folder, population, optimizer, states, generator)
+    history = store.restore()
     while len(history) < config.max_rounds and not _is_good(history, config):
         data = states.to_tensors(torch.device(device))
         for _ in range(config.round_steps):
@@ -117,6 +97,8 @@ def distill_population(
         first = len(history) * config.round_episodes
         layouts = round_layouts(seed)[first : first + config.round_episodes]
         history.append(_play_and_label(teacher, environment, population, states, layouts, config))
+        store.save_if_due(history)
+        report(_ROUNDS_SHARE * len(history) / config.max_rounds)
 
     data = states.to_tensors(torch.device(device))
     checkpoints = []
@@ -129,6 +111,7 @@ def distill_population(
         _train_step(population, optimizer, *batch, units, config)
         if step % config.checkpoint_steps == 0:
             checkpoints.append(population.parameters.detach().cpu().numpy().copy())
+            report(_ROUNDS_SHARE + (1 - _ROUNDS_SHARE) * step / decay_steps)
     return np.stack(checkpoints)
 
 
@@ -218,7 +201,7 @@ def _play_and_label(
 
 
 def distill_shard(plan: ShardPlan[DistillationConfig], folder: Path, report: Report) -> Arrays:
-    """Record demonstrations and distil them; a minute or so, of which nothing is kept or reported.
+    """Record demonstrations and distil them; one that was stopped goes on from its last rounds.
 
     Raises:
         InputError: episodes are too short for prompts or tell no success, or the expert never
@@ -248,6 +231,8 @@ def distill_shard(plan: ShardPlan[DistillationConfig], folder: Path, report: Rep
             config,
             plan.seed,
             plan.device,
+            folder,
+            report,
         )
     num_checkpoints, num_runs, _ = checkpoints.shape
     steps = np.arange(1, num_checkpoints + 1) * config.checkpoint_steps
