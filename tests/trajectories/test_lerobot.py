@@ -328,7 +328,9 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path):
         observations=np.zeros((6, 7)), actions=other["action"], success=np.zeros(5, bool)
     )
     for trajectories, fps, message in (
-        ([one], None, "--fps"),
+        ([one], None, "--fps$"),
+        ([one], 0, "--fps, above 0 and not 0"),
+        ([one], float("nan"), "--fps, above 0 and not nan"),
         ([], 80, "same observation"),
         ([one, odd], 80, "same observation and action width"),
     ):
@@ -351,7 +353,8 @@ def test_a_dataset_that_lerobot_recorded_here_is_found(tmp_path, monkeypatch):
 
 def test_of_a_dataset_of_the_hub_only_what_is_needed_is_fetched(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_LEROBOT_HOME", str(tmp_path / "none"))
-    whole, cache = write_v2(tmp_path / "whole", make_episodes()), tmp_path / "cache"
+    whole = write_v2(tmp_path / "whole", make_episodes())
+    cache = tmp_path / "datasets--lerobot--metaworld_mt50" / "snapshots" / "0123abc"
     asked = []
 
     def fetch(name, *, repo_type, allow_patterns):
@@ -366,6 +369,7 @@ def test_of_a_dataset_of_the_hub_only_what_is_needed_is_fetched(tmp_path, monkey
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     found, _ = read("lerobot:lerobot/metaworld_mt50", group="door", episodes=(4,))
     assert [len(each) for each in found] == [8]
+    assert found[0].source == "lerobot:lerobot/metaworld_mt50"
     assert asked[0] == ("lerobot/metaworld_mt50", "dataset", ["meta/*"])
     assert asked[1][2] == ["meta/*", "data/chunk-000/episode_000004.parquet"]
     assert [path.name for path in cache.rglob("*.parquet")] == ["episode_000004.parquet"]

@@ -109,6 +109,7 @@ class LeRobot(Format):
         local = Path(os.environ.get("HF_LEROBOT_HOME", caches / "lerobot")) / name
         if cls.recognizes(local):
             return local
+        require_pyarrow(Path(f"lerobot:{name}"))
         folder = _fetch(name, ["meta/*"])
         index = read_index(folder)
         chosen = choose_episodes(index.choose(options.group), options.episodes, f"lerobot:{name}")
@@ -130,7 +131,7 @@ class LeRobot(Format):
                 read = read_rewards if self._options.success == "reward" else read_flags
                 flags = read(rows[self._success].ravel(), f"{where}: '{self._success}'")
             extra = self._extras.get(number, Extra(None, {"task": episode.task}))
-            source = extra.texts.get("source") or f"lerobot:{self.path.resolve().name}"
+            source = extra.texts.get("source") or f"lerobot:{_name(self.path)}"
             return Trajectory(
                 observations=add_last_row(observations, extra.last, where),
                 actions=join_columns({"action": rows["action"]}, where),
@@ -158,6 +159,14 @@ class LeRobot(Format):
     def write(cls, trajectories: Sequence[Trajectory], path: Path, fps: float | None) -> None:
         """Write a dataset of version 3.0."""
         write_lerobot(trajectories, path, fps)
+
+
+def _name(folder: Path) -> str:
+    """A dataset's name: its folder's, or its id in the cache of the hub's datasets."""
+    snapshot = folder.resolve().parent
+    if snapshot.name == "snapshots":
+        return snapshot.parent.name.removeprefix("datasets--").replace("--", "/", 1)
+    return folder.resolve().name
 
 
 def _fetch(name: str, patterns: list[str]) -> Path:

@@ -35,14 +35,17 @@ def write_lerobot(trajectories: Sequence[Trajectory], folder: Path, fps: float |
         fps: steps a second.
 
     Raises:
-        InputError: there is no `fps`, widths differ, or the folder cannot be written.
+        InputError: there is no `fps` above 0, widths differ, or the folder cannot be written.
     """
     require_pyarrow(folder)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if fps is None:
-        raise InputError(f"{folder}: a LeRobotDataset notes steps a second; say them with --fps")
+    if fps is None or not 0 < fps < float("inf"):
+        given = "" if fps is None else f", above 0 and not {fps:g}"
+        raise InputError(
+            f"{folder}: a LeRobotDataset notes steps a second; say them with --fps{given}"
+        )
     require_empty_folder(folder)
     require_same_widths(trajectories, folder, "a LeRobotDataset")
     texts = [item.task or item.env_id or "unnamed" for item in trajectories]

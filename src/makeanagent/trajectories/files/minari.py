@@ -234,7 +234,9 @@ class Minari(Format):
         if not _find_width(space):
             self._refuse("observation", space)
         if self._options.observation:
-            raise InputError(f"{self.path}: --observation names keys of a Dict space; this is none")
+            raise InputError(
+                f"{self.path}: --observation names keys of a Dict space, and this is none"
+            )
         return ()
 
     def _refuse(self, role: str, space: "Space") -> None:
