@@ -393,3 +393,16 @@ def test_without_pyarrow_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     assert_refused(folder, "pip install 'makeanagent[lerobot]'")
     with pytest.raises(InputError, match="makeanagent.lerobot"):
         write_demonstrations(make_trajectories(), tmp_path / "new", "lerobot", 80)
+
+
+def test_rows_that_a_file_cannot_hold_are_refused_before_memory_is_set_aside(tmp_path):
+    import pyarrow as pa
+
+    folder = write_v2(tmp_path / "data", [make_episode()])
+    path = folder / "data/chunk-000/episode_000000.parquet"
+    pq.write_table(pa.table({"episode_index": np.zeros(10**7, np.int64)}), path)
+    assert_refused(folder, "damaged: claims 10000000 rows")
+    folder = write_v3(tmp_path / "new", [make_episode()])
+    path = folder / "meta/episodes/chunk-000/file-000.parquet"
+    pq.write_table(pa.table({"episode_index": np.zeros(10**7, np.int64)}), path)
+    assert_refused(folder, "damaged: claims 10000000 rows")

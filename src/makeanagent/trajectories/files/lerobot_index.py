@@ -10,7 +10,7 @@ from typing import Any
 from makeanagent.artifacts import describe_error, read_json
 from makeanagent.errors import InputError
 from makeanagent.trajectories.files.format import reading
-from makeanagent.trajectories.files.parquet import require_pyarrow
+from makeanagent.trajectories.files.parquet import open_parquet
 
 INFO = "meta/info.json"
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -143,7 +143,8 @@ def _read_lines(
     if type(chunks_size) is not int or chunks_size < 1:
         raise InputError(f"{info}: 'chunks_size' is {str(chunks_size)[:40]!r}, not 1 or more")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Texts may hold what `splitlines` takes for the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -163,9 +164,6 @@ def _read_lines(
 
 def _read_tables(folder: Path) -> Iterable[tuple[str, dict[str, Any]]]:
     """Each row of the tables in `meta/episodes`, and its place; version 3.0."""
-    require_pyarrow(folder)
-    import pyarrow.parquet as pq
-
     files = sorted((folder / "meta/episodes").glob("*/*.parquet"))
     if not files:
         raise InputError(f"{folder / 'meta/episodes'}: no table of episodes")
@@ -173,16 +171,7 @@ def _read_tables(folder: Path) -> Iterable[tuple[str, dict[str, Any]]]:
     columns = ("episode_index", "length", "tasks", "data/chunk_index", "data/file_index")
     for path in files:
         with reading(str(path), "Parquet"):
-            file = pq.ParquetFile(path)
-            if file.metadata.num_rows > path.stat().st_size:
-                raise InputError(f"{path}: damaged: claims {file.metadata.num_rows} episodes")
-            rows = file.read(list(columns), use_threads=False).to_pylist()
+            rows = open_parquet(path).read(list(columns), use_threads=False).to_pylist()
         for number, row in enumerate(rows):
-            yield (
-                f"{path}, row {number}",
-                row
-                | {
-                    "chunk_index": row.get("data/chunk_index"),
-                    "file_index": row.get("data/file_index"),
-                },
-            )
+            place = {name: row.get(f"data/{name}") for name in ("chunk_index", "file_index")}
+            yield f"{path}, row {number}", row | place

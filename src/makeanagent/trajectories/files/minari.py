@@ -265,7 +265,7 @@ class Minari(Format):
     def read(self, number: int) -> Trajectory:
         """An episode."""
         where = f"{self.path}, episode {number}"
-        with reading(str(self.path), "a Minari dataset"):
+        with reading(where, "a Minari dataset"):
             self._check_sizes(number)
             (episode,) = self._storage.get_episodes([number])
             success, ending = self._read_success(episode, where)

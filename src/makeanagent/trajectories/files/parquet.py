@@ -10,9 +10,10 @@ from makeanagent.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-_MOST_ROWS = 2**10
-"""A file holds at most so many rows a byte; steps are numbered, which takes room."""
+_MOST_ROWS = 64
+"""A file holds at most so many rows a byte; they are numbered, which takes room."""
 INSTALL = "pip install 'makeanagent[lerobot]'"
 
 
@@ -28,6 +29,22 @@ def require_pyarrow(where: Path) -> None:
         raise InputError(f"{where}: LeRobot datasets need pyarrow; {INSTALL}")
 
 
+def open_parquet(path: Path) -> "pq.ParquetFile":
+    """Read a file's own description.
+
+    Raises:
+        InputError: it is missing, or claims more rows than it can hold.
+    """
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    file = pq.ParquetFile(path)
+    if file.metadata.num_rows > _MOST_ROWS * path.stat().st_size:
+        raise InputError(f"{path}: damaged: claims {file.metadata.num_rows} rows")
+    return file
+
+
 class EpisodeFile:
     """A Parquet file with the steps of one episode or of many; row groups are read when needed."""
 
@@ -35,18 +52,11 @@ class EpisodeFile:
         """Read the file's own description.
 
         Raises:
-            InputError: it is missing, claims more rows than it can hold, or numbers no episodes.
+            InputError: it is missing or damaged, or numbers no episodes.
         """
-        import pyarrow.parquet as pq
-
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        self.path = path
-        self._file = pq.ParquetFile(path)
+        self.path, self._file = path, open_parquet(path)
         self.names = set(self._file.schema_arrow.names)
         metadata = self._file.metadata
-        if metadata.num_rows > _MOST_ROWS * path.stat().st_size:
-            raise InputError(f"{path}: damaged: claims {metadata.num_rows} rows")
         if "episode_index" not in self.names:
             raise InputError(f"{path}: has no column 'episode_index'")
         self._spans = [
