@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
 # A task that this generator was never trained on, one of the paper's nine.
 demo: $(READY)
-	$(BIN)/make-an-agent demo --env metaworld/door-close-v3 --generator metaworld-41
+	$(BIN)/make-an-agent demo --env metaworld/door-lock-v3 --generator metaworld-41
 
 # One thread in each of the two processes, or they would fight over the cores.
 test: $(READY)

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "methods": ("models", "generator", "zoo", "rollouts", *DATA, *BASE),
     "training": ("methods", *PARTS, *DATA, *BASE),
     "__init__": (*RECIPES, *PARTS, *DATA, *BASE),
-    "demo": (*PARTS, *DATA, *BASE),
+    "demo": ("methods", *PARTS, *DATA, *BASE),
     "cli": ("__init__", "demo", *RECIPES, *PARTS, *DATA, *BASE),
     "__main__": ("cli",),
     "benchmarks": ("cli", "__init__", *RECIPES, *PARTS, *DATA, *BASE),

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,14 +14,19 @@ from makeanagent import demo
 from makeanagent.demo import DemoConfig, run_demo
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
+from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.method import MethodConfig, Sources
+from makeanagent.methods.registry import find_method
 from makeanagent.policies.folder import load_policies
 from makeanagent.policies.policy import Policy
 from makeanagent.rollouts.episodes import record_episode
 from makeanagent.rollouts.film import Film
+from makeanagent.rollouts.scenes import Scene, find_layout
 from makeanagent.suites import find_task
 
 # Of the held-out scores: the first for all policies, the others for the one ranked first.
 SHARED, OTHERS = 50_250, range(50_251, 50_261)
+QUICK = MethodConfig(cloning=CloningConfig(num_steps=30))
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +41,18 @@ def shown(tmp_path_factory):
     tiny_generator.save(folder / "untrained")
     steps, films, reports = [], [], []
 
-    def film_episode(*arguments):
-        films.append(arguments)
-        return Film(frames=np.zeros((2, 8, 8, 3), np.uint8), steps=(0, 1))
+    def film_scenes(suite, task, takes):
+        films.append((suite, task, takes))
+        film = Film(frames=np.zeros((2, 8, 8, 3), np.uint8), steps=(0, 1))
+        return [Scene(title=take.title, outcome=take.outcome, film=film) for take in takes]
 
     def write_report(path, report):
         reports.append(report)
         path.write_text("a page")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "film_episode", film_episode)
+        patch.setattr(demo, "MethodConfig", lambda: QUICK)
+        patch.setattr(demo, "film_scenes", film_scenes)
         patch.setattr(demo, "write_report", write_report)
         result = run_demo(
             DemoConfig(
@@ -88,16 +96,47 @@ def test_pictures_show_all_policies_on_one_layout_and_the_first_on_others(shown)
         np.testing.assert_array_equal(episode.actions, play(policies, row, SHARED))
     for layout, episode in zip(OTHERS, report.chosen, strict=True):
         np.testing.assert_array_equal(episode.actions, play(policies, best, layout))
-    suite, task, layout, actions = shown.film
-    assert (suite.name, task, layout) == (SUITE, "Reacher-v5", OTHERS[0])
-    np.testing.assert_array_equal(actions, play(policies, best, OTHERS[0]))
-    assert f"Policy {best}, ranked first" in shown.result.film_text
-    assert report.film is shown.result.film
+
+
+def test_the_demonstration_the_first_policies_and_the_rival_are_filmed(shown):
+    policies, (suite, task, takes) = shown.result.policies, shown.film
+    assert (suite.name, task) == (SUITE, "Reacher-v5")
+    first, *generated, rival = takes
+    # Found by its first observation.
+    assert (first.layout, first.title) == (20_000, "The demonstration")
+    np.testing.assert_array_equal(first.episode.actions, shown.demonstration.actions)
+    for row, take in enumerate(generated):
+        assert (take.title, take.layout) == (f"Policy {row}", SHARED)
+        np.testing.assert_array_equal(take.episode.actions, play(policies, row, SHARED))
+    assert len(generated) == 2
+    assert (rival.title, rival.layout) == ("Cloned from the demonstration", SHARED)
+    assert shown.report.film is shown.result.scenes[1].film
+    assert "The demonstration tells no layout" not in shown.result.film_text
+
+
+def test_the_rival_is_cloned_from_the_same_demonstration_and_scored_on_held_out_layouts(shown):
+    generator = MakeAnAgent.from_pretrained(shown.folder / "untrained")
+    sources = Sources(generator=generator, seed=5)
+    method = find_method("cloning_moved").build(sources, QUICK)
+    (policy,) = method.generate(shown.demonstration, 1, 5)
+    suite, task = find_task(ENV)
+    again = record_episode(suite.make(task), policy, SHARED, min_steps=1)
+    np.testing.assert_allclose(again.actions, shown.film[2][-1].episode.actions, atol=1e-4)
+    assert shown.result.rival["num_rollouts"] == 50
+    assert shown.result.rival == shown.report.rival
+
+
+def test_a_demonstration_of_an_unknown_layout_is_not_filmed(shown):
+    suite, task = find_task(ENV)
+    elsewhere = shown.demonstration.observations + 0.01
+    assert find_layout(suite, task, replace(shown.demonstration, observations=elsewhere)) is None
+    assert find_layout(suite, task, shown.demonstration) == 20_000
 
 
 def test_what_is_written_is_what_was_found(shown):
     content = json.loads((shown.folder / "out" / "evaluation.json").read_text())
     assert content.items() >= shown.result.evaluation.items()
+    assert content["cloning"] == shown.result.rival
     assert content["facts"] == shown.result.facts == dict(shown.report.facts)
     assert shown.report.result == shown.result.evaluation
     assert shown.result.report.read_text() == "a page"
@@ -129,16 +168,18 @@ def test_progress_tells_of_each_stage_from_its_beginning_to_its_end(shown):
         (total,) = {total for name, _, total in shown.steps if name == stage}
         assert (counts[0], counts[-1]) == (0, total)
         assert counts == sorted(counts)
-    # 4 policies on 5 + 5 + 10 layouts and all 4 on 50; their 4 and 10 episodes for the pictures.
-    assert ("rollouts", 4 * 20 + 4 * 50 + 14, 4 * 20 + 4 * 50 + 14) in shown.steps
+    # 4 policies on 5 + 5 + 10 layouts, all 4 and the rival on 50; 15 episodes for the pictures.
+    total = 4 * 20 + 4 * 50 + 50 + 15
+    assert ("rollouts", total, total) in shown.steps
 
 
 def test_without_an_opengl_library_the_report_says_what_a_film_needs(monkeypatch, shown):
     def refuse(*_):
         raise InputError("no film: none here")
 
-    monkeypatch.setattr(demo, "film_episode", refuse)
-    assert demo._film(None, "task", 0, shown.demonstration, 0) == (None, "no film: none here")
+    monkeypatch.setattr(demo, "film_scenes", refuse)
+    found = demo._film(*find_task(ENV), shown.demonstration, shown.film[2][1:])
+    assert found == ([], "no film: none here")
 
 
 def test_a_task_without_a_success_signal_is_refused_before_anything_is_played(shown, tmp_path):

@@ -17,16 +17,21 @@ from makeanagent.evaluation.protocols import (
     ProtocolConfig,
     count_rollouts,
     evaluate_policies,
+    rate_success,
     require_widths,
 )
 from makeanagent.evaluation.report import Report, write_report
 from makeanagent.generator import MakeAnAgent
-from makeanagent.parallel import open_pool
+from makeanagent.methods.method import MethodConfig, PolicyGenerator, Sources
+from makeanagent.methods.registry import find_method
+from makeanagent.parallel import one_thread, open_pool
 from makeanagent.policies.batch import PolicyBatch
 from makeanagent.policies.folder import INDEX_NAME, TENSORS_NAME, save_policies
+from makeanagent.policies.policy import Policy
 from makeanagent.rollouts.episodes import tells_success
-from makeanagent.rollouts.film import Film, film_episode
 from makeanagent.rollouts.recordings import record_actors
+from makeanagent.rollouts.scenes import Scene, Take, film_scenes, find_layout
+from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite, find_task
 from makeanagent.trajectories.success import TERMINATION
 from makeanagent.trajectories.trajectory import Trajectory
@@ -36,12 +41,17 @@ PROMPTS = Path(__file__).parent / "prompts"
 """Demonstrations that ship with the package, one a Meta-World task, made by `record`."""
 _DEFAULT_ENV = "metaworld/door-open-v3"
 _HELD_OUT_PER_POLICY = 10
+_FILMED_POLICIES = 2
+"""Policies that stand side by side, the first ones: none of them chosen."""
 _SHOWN_LAYOUTS = 10
 """New layouts on which the pictures show the policy ranked first."""
 
 _MARKER = "demo.json"
 """Beside a demo's files: what it replaces is its own."""
 _NAMES = ("demonstration.npz", "evaluation.json", "policies", "report.html")
+
+_RIVAL = "cloning_moved"
+"""The strongest method that has the demonstration alone."""
 
 Stage = Literal["load", "generate", "rollouts", "film", "report"]
 OnProgress = Callable[[Stage, int, int], Any]
@@ -86,10 +96,12 @@ class DemoResult:
     "What `evaluate_policies` returned."
     facts: dict[str, str]
     "Where everything came from, by name."
-    film: Film | None
-    "Of the policy ranked first, on a new layout."
+    rival: dict[str, Any]
+    "What behaviour cloning of the same demonstration achieved."
+    scenes: list[Scene]
+    "Moving pictures of the demonstration, of policies and of the rival."
     film_text: str
-    "What the film shows, or what it would need."
+    "What the pictures show, or what they would need."
     seconds: dict[str, float]
     "How long each stage took."
 
@@ -146,20 +158,41 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
 
     num = config.num_policies
     first_layout, *other_layouts = protocol.held_out_range[: 1 + _SHOWN_LAYOUTS]
-    total = count_rollouts(protocol, num, num) + num + len(other_layouts)
+    held_out = protocol.held_out_range
+    total = count_rollouts(protocol, num, num) + len(held_out) + num + len(other_layouts) + 1
+    rival = find_method(_RIVAL).build(Sources(generator=generator), MethodConfig())
     with stage("rollouts", total) as advance, open_pool(config.num_workers) as pool:
+        training = pool.submit(_train_rival, rival, demonstration, config.seed)
         evaluation = evaluate_policies(pool, suite, task, policies, protocol, on_progress=advance)
+        cloned, rival_seconds = training.result()
+        played = score_policies(pool, suite, task, [cloned], held_out, advance).require_success()
+        rival_found = {
+            "label": find_method(_RIVAL).label,
+            **rate_success(played),
+            "seconds": rival_seconds,
+        }
         best = evaluation["held_out"]["chosen_policies"][0]
         rows = [*range(num), *[best] * len(other_layouts)]
-        where = [*[first_layout] * num, *other_layouts]
-        actors = [policies[row] for row in rows]
-        episodes = record_actors(pool, suite, task, actors, where, advance)
+        where = [*[first_layout] * num, *other_layouts, first_layout]
+        actors = [*(policies[row] for row in rows), cloned]
+        *episodes, by_cloned = record_actors(pool, suite, task, actors, where, advance)
     same_layout, chosen = episodes[:num], episodes[num:]
-    content = evaluation | {"facts": facts, "provenance": describe_provenance()}
+    content = evaluation | {
+        "cloning": rival_found,
+        "facts": facts,
+        "provenance": describe_provenance(),
+    }
     write_json(config.out / "evaluation.json", content)
 
     with stage("film"):
-        film, film_text = _film(suite, task, other_layouts[0], chosen[0], best)
+        takes = [
+            Take(title=f"Policy {row}", layout=first_layout, episode=same_layout[row])
+            for row in range(min(num, _FILMED_POLICIES))
+        ]
+        takes.append(
+            Take(title="Cloned from the demonstration", layout=first_layout, episode=by_cloned)
+        )
+        scenes, film_text = _film(suite, task, demonstration, takes)
     with stage("report"):
         env_id = f"{suite.name}/{task}"
         report = Report(
@@ -171,7 +204,9 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
             result=evaluation,
             same_layout=same_layout,
             chosen=chosen,
-            film=film,
+            rival=rival_found,
+            scenes=scenes,
+            film=scenes[-len(takes)].film if scenes else None,
             film_text=film_text,
             seconds=dict(seconds),
             command=_write_command(config, env_id),
@@ -182,7 +217,8 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
         policies=policies,
         evaluation=evaluation,
         facts=facts,
-        film=film,
+        rival=rival_found,
+        scenes=scenes,
         film_text=film_text,
         seconds=seconds,
     )
@@ -208,6 +244,16 @@ def find_demonstration(config: DemoConfig) -> tuple[Trajectory, Suite, str]:
             f" record --env {suite.name}/{task} --out demo.npz` and give --prompt demo.npz"
         )
     return Trajectory.load(path), suite, task
+
+
+def _train_rival(
+    method: PolicyGenerator, demonstration: Trajectory, seed: int
+) -> tuple[Policy, float]:
+    """A rival's policy of a demonstration, and the seconds that it took."""
+    begin = perf_counter()
+    with one_thread():
+        (policy,) = method.generate(demonstration, 1, seed)
+    return policy, perf_counter() - begin
 
 
 def _require_own(folder: Path) -> None:
@@ -273,16 +319,24 @@ def _save(
 
 
 def _film(
-    suite: Suite, task: str, layout: int, episode: Trajectory, policy: int
-) -> tuple[Film | None, str]:
-    """Frames of an episode and what they show, or None and what they would need."""
+    suite: Suite, task: str, demonstration: Trajectory, takes: list[Take]
+) -> tuple[list[Scene], str]:
+    """The demonstration, where its layout is known, and the takes; and what they show or need."""
+    text = (
+        f"{takes[0].title}, the first that was generated, on a new layout: {takes[0].outcome}. The"
+        " moving pictures above are of this layout, and of the demonstration on its own."
+    )
+    shown = find_layout(suite, task, demonstration)
+    if shown is None:
+        text = text.replace(", and of the demonstration on its own", "")
+        text += " The demonstration tells no layout on which it could be played again."
+    else:
+        take = Take(title="The demonstration", layout=shown, episode=demonstration)
+        takes = [take, *takes]
     try:
-        film = film_episode(suite, task, layout, episode.actions)
+        return film_scenes(suite, task, takes), text
     except InputError as error:
-        return None, str(error)
-    first = episode.first_success
-    outcome = f"success at step {first}" if first else f"no success in {len(episode)} steps"
-    return film, f"Policy {policy}, ranked first on other layouts, on a new one: {outcome}."
+        return [], str(error)
 
 
 def _write_command(config: DemoConfig, env_id: str) -> str:

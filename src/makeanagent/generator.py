@@ -27,8 +27,8 @@ from makeanagent.generator_parts import build_autoencoder, build_embedding
 from makeanagent.hub import (
     WEIGHTS_NAME,
     check_shapes,
-    find_absent_parts,
     find_generator,
+    load_tensors,
     read_weights,
     upload_folder,
     write_card,
@@ -283,7 +283,7 @@ class MakeAnAgent:
             return None
         prompts = self._bring_to_units(prompts)
         for prompt in prompts:
-            self._check_widths(prompt)
+            prompt.require_widths(self.config.spec.observation_dim, self.config.spec.action_dim)
         num_knots = self.familiarity.config.num_knots
         return self.familiarity.judge(excerpt_trajectories(prompts, num_knots))
 
@@ -305,7 +305,7 @@ class MakeAnAgent:
         """
         prompts = [prompt for group in groups for prompt in group]
         for prompt in prompts:
-            self._check_widths(prompt)
+            prompt.require_widths(self.config.spec.observation_dim, self.config.spec.action_dim)
         if isinstance(self.embedding, DemonstrationReader):
             return self.embedding.embed_groups(groups)
         conditions = self.embedding.condition(*self._read(prompts), self.config.condition)
@@ -322,18 +322,6 @@ class MakeAnAgent:
         for note in dict.fromkeys(each.note for each in found if each.note):
             warnings.warn(note, stacklevel=3)
         return [each.trajectory for each in found]
-
-    def _check_widths(self, prompt: Trajectory) -> None:
-        spec = self.config.spec
-        widths = {
-            "observations": (prompt.observations.shape[1], spec.observation_dim),
-            "actions": (prompt.actions.shape[1], spec.action_dim),
-        }
-        for name, (found, expected) in widths.items():
-            if found != expected:
-                raise InputError(
-                    f"{prompt.label}: '{name}' are {found} wide; this generator reads {expected}"
-                )
 
     def save_pretrained(
         self,
@@ -387,14 +375,7 @@ class MakeAnAgent:
         with torch.device("meta"):
             check_shapes(cls(config).state_dict(), tensors, weights)
         generator = cls(config)
-        for part in find_absent_parts(generator.state_dict(), tensors):
-            module, _, name = part.rpartition(".")
-            delattr(generator._parts.get_submodule(module), name)
-        try:
-            generator._parts.load_state_dict(tensors)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(f"{weights}: does not fit {path.name}: {reason}") from None
+        load_tensors(generator._parts, tensors, weights)
         generator.fingerprint = hash_file(weights)
         return generator.to(find_device(str(device)))
 

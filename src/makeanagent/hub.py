@@ -13,7 +13,7 @@ from makeanagent.errors import InputError
 from makeanagent.generator_config import GeneratorConfig
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 """Generators that ship with the package, a folder each."""
@@ -121,7 +121,28 @@ def check_shapes(
         raise InputError(f"{path}: does not fit config.json: {absent} numbers are missing")
 
 
-def find_absent_parts(expected: Iterable[str], found: Iterable[str]) -> list[str]:
+def load_tensors(parts: "nn.Module", tensors: Mapping[str, "Tensor"], path: Path) -> None:
+    """Fill a generator's networks; those of `TRAINING_PARTS` that are not there are left out.
+
+    Args:
+        parts: its networks.
+        tensors: what `read_weights` gave.
+        path: of the file that they are from.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    for part in _find_absent_parts(parts.state_dict(), tensors):
+        module, _, name = part.rpartition(".")
+        delattr(parts.get_submodule(module), name)
+    try:
+        parts.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path}: does not fit config.json: {reason}") from None
+
+
+def _find_absent_parts(expected: Iterable[str], found: Iterable[str]) -> list[str]:
     """Which of `TRAINING_PARTS` have tensors among those expected, and none among those found."""
     owners = [
         {part for part in TRAINING_PARTS for name in names if _belongs(name, part)}

@@ -7,6 +7,8 @@ import pytest
 
 from makeanagent import demo
 from makeanagent.errors import InputError
+from makeanagent.methods.cloning import CloningConfig
+from makeanagent.methods.method import MethodConfig
 from makeanagent.policies.folder import load_policies
 from makeanagent.suites import layouts
 from makeanagent.suites.metaworld import SEEN_TASKS, UNSEEN_TASKS
@@ -19,7 +21,9 @@ def arguments(monkeypatch, generator, demonstration, tmp_path):
     def refuse(*_):
         raise InputError("no film: not in tests")
 
-    monkeypatch.setattr(demo, "film_episode", refuse)
+    monkeypatch.setattr(demo, "film_scenes", refuse)
+    quick = MethodConfig(cloning=CloningConfig(num_steps=30))
+    monkeypatch.setattr(demo, "MethodConfig", lambda: quick)
     out = tmp_path / "demo"
     return (
         "demo", "--prompt", demonstration, "--generator", generator, "--out", out,
@@ -40,7 +44,7 @@ def test_report_policies_and_table(run, arguments, env, tmp_path):
     assert len(result["paper"]["success"]) == 3
     for text in (
         "95% interval", "no selection", "by expert", "load ", "generate ", "rollouts ", "report ",
-        "no film: not in tests", f"{folder / 'report.html'}",
+        "no film: not in tests", "to compare:", "by behaviour cloning", f"{folder / 'report.html'}",
     ):  # fmt: skip
         assert text in out
     assert "3 policies from one demonstration" in (folder / "report.html").read_text()

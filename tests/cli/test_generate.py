@@ -136,7 +136,7 @@ def test_demonstrations_that_do_not_fit(fails, generator, demonstration, tmp_pat
         observations=good.observations[:40], actions=good.actions[:39], success=good.success[:39]
     )
     for name, trajectory, match in (
-        ("wide", wide, "'observations' are 11 wide; this generator reads 10"),
+        ("wide", wide, "'observations' are 11 wide; accepted are 10"),
         ("short", short, "39 steps are too few; a prompt needs the first 60"),
     ):
         path = tmp_path / f"{name}.npz"

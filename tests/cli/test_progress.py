@@ -138,12 +138,3 @@ def test_a_file_gets_a_line_now_and_then(clock, piped):
         assert last.startswith("a cell whose") and last.endswith(" 30% ETA 0:00:41")
         advance(69.5)
     assert piped.getvalue().splitlines()[2:] == ["cells 100% 100/100"]
-
-
-def test_a_file_gets_each_stage(piped):
-    with progress.show_stages({"load": "loading", "rollouts": "playing"}) as show:
-        show("load", 0, 1)
-        show("load", 1, 1)
-        show("rollouts", 0, 40)
-        show("rollouts", 40, 40)
-    assert piped.getvalue() == "loading\nplaying 100% 40/40\n"

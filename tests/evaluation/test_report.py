@@ -1,5 +1,6 @@
 """The report and its pictures: everything inside one file, and nothing said that was not found."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from makeanagent.policies import Policy, PolicySpec
 from makeanagent.rollouts.episodes import record_episode
 from makeanagent.rollouts.film import Film
 from makeanagent.rollouts.recordings import record_actors
+from makeanagent.rollouts.scenes import Scene
 from makeanagent.suites import find_suite
 from makeanagent.suites.gymnasium import GymnasiumSuite
 
@@ -117,16 +119,33 @@ def test_text_is_escaped_and_numbers_are_the_results(report, tmp_path):
     assert "0.25 s" in content
 
 
-def test_film_becomes_a_strip_and_a_moving_picture(report, film, tmp_path):
-    from dataclasses import replace
-
-    content, page = write(replace(report, film=film), tmp_path)
+def test_films_become_a_strip_and_moving_pictures_side_by_side(report, film, tmp_path):
+    scenes = [
+        Scene(title="The <demonstration>", outcome="success at step 9", film=film),
+        Scene(title="Policy 0", outcome="no success in 22 steps", film=film),
+    ]
+    content, page = write(replace(report, film=film, scenes=scenes), tmp_path)
     assert page.open == []
     stills = [source for source in page.sources if source.startswith("data:image/png")]
     assert "step 0</div>" in content
     assert "step 22</div>" in content
     assert len(stills) == 5
-    assert sum(source.startswith(("data:video/mp4", "data:image/webp")) for source in page.sources)
+    assert sum(source.startswith("data:image/webp") for source in page.sources) == 2
+    assert "The &lt;demonstration&gt;</b>" in content
+    assert content.index("no success in 22 steps") < content.index("class=tiles")
+
+
+def test_a_rival_stands_beside_what_was_generated(report, tmp_path):
+    rival = {
+        "label": "cloning", "mean": 0.37, "interval_95": [0.2, 0.5], "num_rollouts": 50,
+        "seconds": 12.0,
+    }  # fmt: skip
+    cells = Cells(write(replace(report, rival=rival), tmp_path)[0])
+    assert cells.tiles[2] == [
+        "37%",
+        "cloning: the same demonstration, 12.00 s of training, 50 held-out layouts; 0.20 to 0.50",
+    ]
+    assert ["held-out", "cloning", "0.370", "0.20 to 0.50"] in cells.rows
 
 
 def test_same_report_same_file(report, tmp_path):
@@ -152,8 +171,6 @@ def test_flat_scenes_are_seen_from_above_alone(report, suite):
 
 
 def test_pictures_count_what_succeeded(report, monkeypatch, tmp_path):
-    from dataclasses import replace
-
     from makeanagent.evaluation import report as page
 
     def flagged(success):
@@ -206,8 +223,6 @@ class Cells(HTMLParser):
 
 
 def test_the_page_tells_each_number_by_its_name(report, tmp_path):
-    from dataclasses import replace
-
     cells = Cells(write(replace(report, result=MADE_UP), tmp_path)[0])
     assert cells.tiles == [
         ["41%", "mean success on held-out layouts, no selection; 95% interval 0.31 to 0.51"],

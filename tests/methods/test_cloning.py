@@ -162,5 +162,5 @@ def test_what_cannot_be_cloned_is_refused():
     wide = Trajectory(
         observations=np.zeros((4, 6)), actions=np.zeros((3, 2)), success=np.zeros(3), name="w.npz"
     )
-    with pytest.raises(InputError, match="w.npz: observations and actions are 6 and 2 wide"):
+    with pytest.raises(InputError, match="w.npz: 'observations' are 6 wide; accepted are ."):
         cloning.generate(wide)

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from makeanagent.errors import InputError
 from makeanagent.rollouts import film as video
-from makeanagent.rollouts.film import Film, encode_film, encode_png, film_episode
+from makeanagent.rollouts.film import Film, encode_png, encode_webp, film_episode, film_episodes
 from makeanagent.suites import Step, find_suite
 
 SUITE = f"{Path(__file__).parents[2]}/examples/reacher_suite.py"
@@ -69,18 +70,20 @@ def test_the_first_and_the_last_state_are_among_the_frames(
             pass
 
         def submit(self, function, *arguments):
-            self.result = lambda: function(*arguments)
-            return self
+            return SimpleNamespace(result=lambda: function(*arguments))
 
     monkeypatch.setattr(video, "ProcessPoolExecutor", Inline)
     found = film_episode(ClockSuite(), "task", 3, np.zeros((num_actions, 1)), max_frames)
+    again = film_episodes(
+        ClockSuite(), "task", [(5, np.zeros((9, 1))), (3, np.zeros((num_actions, 1)))], max_frames
+    )
+    assert (again[0].frames[:, 0, 0, 0] == 5).all() and again[1].steps == steps
     assert found.steps == steps
     assert found.frames[:, 0, 0, 1].tolist() == list(steps)
 
 
-def test_the_moving_picture_lasts_as_long_as_it_should(film, monkeypatch):
-    monkeypatch.setattr(video, "find_spec", lambda name: None)
-    picture = Image.open(io.BytesIO(encode_film(film)[0]))
+def test_the_moving_picture_lasts_as_long_as_it_should(film):
+    picture = Image.open(io.BytesIO(encode_webp(film)))
     durations = []
     for frame in range(picture.n_frames):
         picture.seek(frame)
@@ -95,18 +98,13 @@ def test_pictures_survive_their_encoding(film):
     np.testing.assert_array_equal(decoded, film.frames[3])
 
 
-def test_moving_picture_without_imageio(film, monkeypatch):
-    monkeypatch.setattr(video, "find_spec", lambda name: None)
-    content, media_type = encode_film(film)
-    assert media_type == "image/webp"
-    assert Image.open(io.BytesIO(content)).n_frames == len(film.frames)
-
-
-def test_moving_picture_with_imageio(film):
-    pytest.importorskip("imageio_ffmpeg")
-    content, media_type = encode_film(film)
-    assert media_type == "video/mp4"
-    assert b"ftyp" in content[:16]
+def test_moving_pictures_are_made_smaller_and_slower_for_a_page(film):
+    picture = Image.open(io.BytesIO(encode_webp(film, 24, 10)))
+    assert (picture.size, picture.n_frames) == ((24, 16), 12)
+    picture.seek(5)
+    picture.load()
+    assert picture.info["duration"] == 100
+    assert Image.open(io.BytesIO(encode_webp(film, 400))).size == (48, 32)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ _STAGES = {
     "load": "loading the generator",
     "generate": "generating policies",
     "rollouts": "playing on new layouts",
-    "film": "filming an episode",
+    "film": "filming episodes",
     "report": "drawing the report",
 }
 
@@ -44,7 +44,12 @@ class Demo:
         with show_stages(_STAGES) as show:
             show("load", 0, 1)
             from makeanagent.demo import DemoConfig, run_demo
-            from makeanagent.evaluation.tables import print_evaluation, print_policies
+            from makeanagent.evaluation.tables import (
+                format_interval,
+                format_rate,
+                print_evaluation,
+                print_policies,
+            )
 
             libraries = perf_counter() - begin
             config = DemoConfig(
@@ -60,11 +65,17 @@ class Demo:
 
         print_policies(result.evaluation)
         print_evaluation(result.evaluation)
+        rival = result.rival
+        print(
+            f"to compare:    {format_rate(rival['mean'])}"
+            f" ({format_interval(rival['interval_95'])}) by {rival['label']}:"
+            f" {rival['seconds']:.1f} s of training, {rival['num_rollouts']} held-out layouts"
+        )
         for name, text in result.facts.items():
             print(f"{name + ':':15}{text}")
         seconds = {"libraries": libraries} | result.seconds
         parts = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items())
         print(f"time:          {sum(seconds.values()):.0f} s: {parts}")
-        if result.film is None:
+        if not result.scenes:
             print(result.film_text)
         print(f"report:        {result.report}")

@@ -121,10 +121,8 @@ def show_stages(texts: Mapping[str, str]) -> Iterator[Callable[[str, int, int], 
                 current, last, advance = stage, 0, None
                 if total > 1:
                     advance = shown.enter_context(show_progress(texts[stage], total))
-                elif console.is_terminal:
-                    shown.enter_context(console.status(texts[stage]))
                 else:
-                    console.print(texts[stage])
+                    shown.enter_context(console.status(texts[stage]))
             if advance is not None and done > last:
                 advance(done - last)
             last = done

@@ -190,11 +190,11 @@ def evaluate_policies(
     if result["has_success"]:
         result["paper"] |= _describe_paper(paper.require_success())
         result["held_out"] |= {
-            "first_sample": _rate(first.require_success()),
+            "first_sample": rate_success(first.require_success()),
             "first_sample_success": first.require_success().astype(int).tolist(),
             "selection_success": selection.require_success().astype(int).tolist(),
-            "best_of_n": _rate(chosen.require_success()[:1]),
-            "top_5_of_n": _rate(chosen.require_success()),
+            "best_of_n": rate_success(chosen.require_success()[:1]),
+            "top_5_of_n": rate_success(chosen.require_success()),
             "chosen_success": chosen.require_success().astype(int).tolist(),
         }
     return result
@@ -241,7 +241,7 @@ def held_out_grid(result: dict[str, Any]) -> np.ndarray:
     return grid
 
 
-def _rate(success: np.ndarray) -> dict[str, Any]:
+def rate_success(success: np.ndarray) -> dict[str, Any]:
     """Mean of bool `[N, L]` and an interval that knows a policy's rollouts to be alike."""
     summary = summarize(success)
     return {

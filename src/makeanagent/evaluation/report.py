@@ -22,12 +22,15 @@ from makeanagent.evaluation.figures import (
     figure_style,
 )
 from makeanagent.evaluation.tables import format_interval, format_rate
-from makeanagent.rollouts.film import Film, encode_film, encode_png
+from makeanagent.rollouts.film import Film, encode_png, encode_webp
+from makeanagent.rollouts.scenes import FRAMES_PER_SECOND, Scene
 from makeanagent.suites import Suite
 from makeanagent.trajectories.trajectory import Trajectory
 
 _TEMPLATE = "report.html.jinja"
 _STRIP_FRAMES = 5
+_SCENE_WIDTH = 320
+"""Pixels of a moving picture; some of them stand side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,15 @@ class Report:
     "Episodes of all policies on one new layout."
     chosen: Sequence[Trajectory]
     "Episodes of the policy ranked first, on other new layouts."
+    rival: Mapping[str, Any] = field(default_factory=dict)
+    """Of behaviour cloning: `label`, `mean`, `interval_95`, `num_rollouts` and `seconds`; empty for
+    none."""
+    scenes: Sequence[Scene] = ()
+    "Moving pictures that stand side by side."
     film: Film | None = None
-    "Of an episode of the policy ranked first."
+    "That of them whose frames are shown."
     film_text: str = ""
-    "What the film shows, or why there is none."
+    "What the pictures show, or why there are none."
     seconds: Mapping[str, float] = field(default_factory=dict)
     "How long each part took."
     command: str = ""
@@ -82,7 +90,17 @@ def write_report(path: Path, report: Report) -> None:
         success_grid=to_svg(
             draw_success_grid(report.result), "success of each policy on each layout"
         ),
-        film=report.film and _embed_film(report.film),
+        scenes=[
+            {
+                "title": scene.title,
+                "outcome": scene.outcome,
+                "source": _data_uri(
+                    encode_webp(scene.film, _SCENE_WIDTH, FRAMES_PER_SECOND), "image/webp"
+                ),
+            }
+            for scene in report.scenes
+        ],
+        stills=report.film and _embed_stills(report.film),
     )
     write_text(path, page)
 
@@ -108,22 +126,17 @@ def _draw_paths(report: Report) -> Figure | None:
     return draw_paths(report.suite, report.task, panels)
 
 
-def _embed_film(film: Film) -> dict[str, Any]:
-    """Some frames from its first to its last, and the moving picture, as the page takes them."""
+def _embed_stills(film: Film) -> list[dict[str, Any]]:
+    """Some frames from its first to its last, as the page takes them."""
     count = min(_STRIP_FRAMES, len(film.frames))
     places = [round(index * (len(film.frames) - 1) / max(count - 1, 1)) for index in range(count)]
-    content, media_type = encode_film(film)
-    return {
-        "stills": [
-            {
-                "step": film.steps[place],
-                "source": _data_uri(encode_png(film.frames[place]), "image/png"),
-            }
-            for place in places
-        ],
-        "source": _data_uri(content, media_type),
-        "is_video": media_type.startswith("video/"),
-    }
+    return [
+        {
+            "step": film.steps[place],
+            "source": _data_uri(encode_png(film.frames[place]), "image/png"),
+        }
+        for place in places
+    ]
 
 
 def to_svg(figure: Figure, label: str) -> Markup:

@@ -138,13 +138,7 @@ class Cloning:
             raise InputError("cloning: a policy without a demonstration; at least 1 is needed")
         trajectories = [trajectory for group in groups for trajectory in group]
         for trajectory in trajectories:
-            widths = (trajectory.observations.shape[1], trajectory.actions.shape[1])
-            if widths != (self.spec.observation_dim, self.spec.action_dim):
-                raise InputError(
-                    f"{trajectory.label}: observations and actions are {widths[0]} and {widths[1]}"
-                    f" wide; the policies read {self.spec.observation_dim} and give"
-                    f" {self.spec.action_dim}"
-                )
+            trajectory.require_widths(self.spec.observation_dim, self.spec.action_dim)
         states = np.concatenate([trajectory.observations[:-1] for trajectory in trajectories])
         labels = np.concatenate([trajectory.actions for trajectory in trajectories])
         count = np.array([[sum(map(len, group))] for group in groups])

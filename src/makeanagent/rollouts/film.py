@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from importlib.util import find_spec
 from multiprocessing import get_context
 from textwrap import shorten
 
 import numpy as np
 
 from makeanagent.errors import InputError
+from makeanagent.parallel import count_cpus
 from makeanagent.rollouts.episodes import play
 from makeanagent.suites import Suite
 
@@ -42,34 +42,57 @@ class Film:
 def film_episode(
     suite: Suite, task: str, layout: int, actions: np.ndarray, max_frames: int = _MAX_FRAMES
 ) -> Film:
+    """Film one episode, as `film_episodes` does several."""
+    (film,) = film_episodes(suite, task, [(layout, actions)], max_frames)
+    return film
+
+
+def film_episodes(
+    suite: Suite,
+    task: str,
+    episodes: Sequence[tuple[int, np.ndarray]],
+    max_frames: int = _MAX_FRAMES,
+) -> list[Film]:
     """Replay recorded actions and take pictures on the way.
 
     Args:
         suite: the environments.
         task: the task's full name.
-        layout: where the episode began.
-        actions: `[T, A]`.
-        max_frames: the first and the last state are among the frames.
+        episodes: the layout where each began, and its actions `[T, A]`.
+        max_frames: the first and the last state are among the frames of each.
 
     Raises:
         InputError: no picture can be drawn here; says how to change that.
     """
-    places = np.linspace(0, len(actions), max_frames).round().astype(int)
-    steps = tuple(np.unique(places).tolist())
+    steps = [_choose_steps(len(actions), max_frames) for _, actions in episodes]
     reasons = []
     for library in _list_libraries():
         pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_use_library, initargs=(library,)
+            min(len(episodes), count_cpus()),
+            mp_context=get_context("spawn"),
+            initializer=_use_library,
+            initargs=(library,),
         )
         with pool:
             try:
-                frames = pool.submit(_replay, suite, task, layout, actions, steps).result()
-                return Film(frames=frames, steps=steps)
+                films = [
+                    pool.submit(_replay, suite, task, layout, actions, each)
+                    for (layout, actions), each in zip(episodes, steps, strict=True)
+                ]
+                return [
+                    Film(frames=film.result(), steps=each)
+                    for film, each in zip(films, steps, strict=True)
+                ]
             except BrokenProcessPool:
                 reasons.append(f"{library or 'default'}: brings its process down")
             except Exception as error:  # Each library fails in its own way.
                 reasons.append(f"{library or 'default'}: {shorten(str(error), 90)}")
     raise InputError(f"no film: {HOW_TO_RENDER} (tried {'; '.join(reasons)})")
+
+
+def _choose_steps(num_actions: int, max_frames: int) -> tuple[int, ...]:
+    """Steps before which frames are taken, evenly from none to all."""
+    return tuple(np.unique(np.linspace(0, num_actions, max_frames).round().astype(int)).tolist())
 
 
 def _list_libraries() -> tuple[str, ...]:
@@ -115,30 +138,29 @@ def encode_png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def encode_film(film: Film) -> tuple[bytes, str]:
-    """The film and its media type: MP4 where imageio is installed, else animated WebP."""
-    if find_spec("imageio") is None or find_spec("imageio_ffmpeg") is None:
-        return encode_webp(film), "image/webp"
-    import imageio.v3 as imageio
+def encode_webp(
+    film: Film, width: int | None = None, frames_per_second: int = _FRAMES_PER_SECOND
+) -> bytes:
+    """The film as animated WebP, which repeats itself.
 
-    content = imageio.imwrite(
-        "<bytes>", film.frames, extension=".mp4", fps=_FRAMES_PER_SECOND, codec="libx264"
-    )
-    return content, "video/mp4"
-
-
-def encode_webp(film: Film) -> bytes:
-    """The film as animated WebP, which repeats itself."""
+    Args:
+        film: its frames.
+        width: pixels that frames are made smaller to; by default they stay as they are.
+        frames_per_second: its speed.
+    """
     from PIL import Image
 
     first, *others = (Image.fromarray(frame) for frame in film.frames)
+    if width is not None and width < first.width:
+        size = (width, round(first.height * width / first.width))
+        first, *others = (frame.resize(size) for frame in (first, *others))
     stream = io.BytesIO()
     first.save(
         stream,
         "WEBP",
         save_all=True,
         append_images=others,
-        duration=1000 // _FRAMES_PER_SECOND,
+        duration=1000 // frames_per_second,
         loop=0,
         quality=75,
     )

@@ -94,6 +94,19 @@ class Trajectory:
         """K: index of the first observation in which the task stood solved, or None."""
         return int(self.success.argmax()) + 1 if self.success.any() else None
 
+    def require_widths(self, observation_dim: int, action_dim: int) -> None:
+        """Refuse a demonstration of other widths than are read.
+
+        Raises:
+            InputError: it has others.
+        """
+        for name, expected in (("observations", observation_dim), ("actions", action_dim)):
+            found = getattr(self, name).shape[1]
+            if found != expected:
+                raise InputError(
+                    f"{self.label}: '{name}' are {found} wide; accepted are {expected}"
+                )
+
     def save(self, path: str | Path) -> None:
         """Write the demonstration as `.npz`, atomically."""
         from makeanagent.trajectories.files.npz import save_npz

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 64
 """A file holds at most so many rows a byte; they are numbered, which takes room."""
-INSTALL = "pip install 'makeanagent[lerobot]'"
 
 
 def require_pyarrow(where: Path) -> None:
@@ -26,7 +25,7 @@ def require_pyarrow(where: Path) -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise InputError(f"{where}: LeRobot datasets need pyarrow; {INSTALL}")
+        raise InputError(f"{where}: needs pyarrow: pip install 'makeanagent[lerobot]'")
 
 
 def open_parquet(path: Path) -> "pq.ParquetFile":
