@@ -96,7 +96,7 @@ def test_mistakes_are_one_line(fails, dataset, tmp_path):
         ("no vectors 'sight' for --observation", "--observation", "sight"),
         ("no column 'next.done'", "--success", "done"),
         ("rewards of 0 and 1 alone", "--success", "reward"),
-        ("4 wide; this generator reads 39", "--observation", "observation.state"),
+        ("'observations' are 4 wide", "--observation", "observation.state"),
     ):
         fails(match, "generate", "--prompt", dataset, *options, *policies)
     assert not (tmp_path / "policies").exists()
