@@ -20,13 +20,14 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 
 # What each room (a folder or file in src/makeanagent) may import of the others, from the bottom up.
 # A new room needs a line here; `zoo.store` would stand for that one module.
-BASE = ("errors", "field_types", "artifacts", "parallel", "devices")
+BASE = ("errors", "field_types", "read_options", "artifacts", "parallel", "devices")
 DATA = ("policies", "trajectories", "suites")
 PARTS = ("models", "generator_config", "hub", "generator", "rollouts", "evaluation", "rl", "zoo")
 RECIPES = ("methods", "training")
 MAY_IMPORT = {
     "errors": (),
     "field_types": ("errors",),
+    "read_options": (),
     "artifacts": ("errors",),
     "parallel": ("errors",),
     "devices": ("errors",),
@@ -68,7 +69,7 @@ OWNERS = {
 SIMULATORS = {"metaworld", "mujoco", "robosuite", "gymnasium"}
 
 # Too slow to import before a command needs them.
-HEAVY = {"torch", "diffusers", "metaworld", "matplotlib", "minari"}
+HEAVY = {"torch", "diffusers", "metaworld", "matplotlib", "minari", "h5py", "pyarrow"}
 
 # They run code that a file names.
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}

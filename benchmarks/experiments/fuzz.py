@@ -27,7 +27,7 @@ from makeanagent.cli.progress import show_progress
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.policies.folder import load_policies, save_policies
-from makeanagent.trajectories.demonstrations import read_demonstrations
+from makeanagent.trajectories.demonstrations import read_demonstrations, write_demonstrations
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.store import Zoo
 
@@ -114,7 +114,8 @@ def prepare(folder: Path, zoo: Path | None) -> dict[str, Kind]:
     parameters = policies.parameters.numpy()
     save_policies(folder / "policies", parameters, policies.spec, {"seed": 0})
     kinds = {
-        "demonstration": Kind(whole=demonstration, read=read_demonstrations),
+        "demonstration": Kind(whole=demonstration, read=_read),
+        **_convert(demonstration, folder),
         "policies": Kind(whole=folder / "policies", read=load_policies),
         "generator": Kind(
             whole=folder / "generator", read=MakeAnAgent.from_pretrained, mend=_mend_manifest
@@ -124,6 +125,19 @@ def prepare(folder: Path, zoo: Path | None) -> dict[str, Kind]:
         shutil.copytree(zoo, folder / "zoo")
         kinds["zoo"] = Kind(whole=folder / "zoo", read=_verify)
     return kinds
+
+
+def _convert(demonstration: Path, folder: Path) -> dict[str, Kind]:
+    """The same demonstration in every other format."""
+    kinds = {}
+    for form, name in (("minari", "minari"), ("lerobot", "lerobot"), ("robomimic", "demo.hdf5")):
+        write_demonstrations([Trajectory.load(demonstration)], folder / name, form, fps=80)
+        kinds[form] = Kind(whole=folder / name, read=_read)
+    return kinds
+
+
+def _read(path: Path) -> None:
+    read_demonstrations(path, on_note=lambda note: None)
 
 
 def _verify(folder: Path) -> None:

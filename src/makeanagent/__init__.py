@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from makeanagent.policies.folder import load_policies, save_policies
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
+    from makeanagent.read_options import ReadOptions
+    from makeanagent.trajectories.demonstrations import read_demonstrations
     from makeanagent.trajectories.trajectory import Trajectory
     from makeanagent.trajectories.windows import Prompt, PromptWindow, SegmentWindow, make_prompt
     from makeanagent.zoo.store import Zoo
@@ -28,12 +30,14 @@ __all__ = [
     "PolicySpec",
     "Prompt",
     "PromptWindow",
+    "ReadOptions",
     "SegmentWindow",
     "Trajectory",
     "Zoo",
     "__version__",
     "load_policies",
     "make_prompt",
+    "read_demonstrations",
     "save_policies",
 ]
 
@@ -46,11 +50,13 @@ _ROOMS = {
     "PolicySpec": "policies.spec",
     "Prompt": "trajectories.windows",
     "PromptWindow": "trajectories.windows",
+    "ReadOptions": "read_options",
     "SegmentWindow": "trajectories.windows",
     "Trajectory": "trajectories.trajectory",
     "Zoo": "zoo.store",
     "load_policies": "policies.folder",
     "make_prompt": "trajectories.windows",
+    "read_demonstrations": "trajectories.demonstrations",
     "save_policies": "policies.folder",
 }
 

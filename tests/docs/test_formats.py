@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from makeanagent import ReadOptions
 from makeanagent.policies import Policy, PolicySpec, save_policies
 from makeanagent.trajectories import make_prompt, read_demonstrations
 
@@ -35,7 +36,15 @@ def run(snippet, folder, epilogue=""):
 
 
 def test_every_snippet_is_tested_here():
-    words = ("savez", "minari", "behavior =", "safetensors.numpy", "safetensors.torch", "zoo/")
+    words = (
+        "savez",
+        "minari",
+        "h5py",
+        "behavior =",
+        "safetensors.numpy",
+        "safetensors.torch",
+        "zoo/",
+    )
     assert [find_snippet(word) for word in words] == SNIPPETS
     assert not any("makeanagent" in snippet for snippet in SNIPPETS)
 
@@ -68,6 +77,13 @@ def test_a_minari_dataset(tmp_path):
     (demonstration,) = read_demonstrations(tmp_path / "window-close" / "expert-v0")
     assert len(demonstration) == 80
     assert demonstration.first_success == 71
+
+
+def test_a_robomimic_file(tmp_path):
+    run(find_snippet("h5py"), tmp_path)
+    options = ReadOptions(group="train", success="reward")
+    found = read_demonstrations(tmp_path / "demos.hdf5", options)
+    assert [(len(each), each.first_success) for each in found] == [(80, 71)] * 2
 
 
 @pytest.mark.parametrize(

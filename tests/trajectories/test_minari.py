@@ -14,8 +14,15 @@ from hypothesis import strategies as st
 from minari.data_collector import EpisodeBuffer
 
 from makeanagent.errors import InputError
+from makeanagent.read_options import ReadOptions
 from makeanagent.trajectories import Trajectory, make_prompt
-from makeanagent.trajectories.files.minari import find_minari, is_minari, load_minari, save_minari
+from makeanagent.trajectories.files.minari import (
+    Minari,
+    find_minari,
+    is_minari,
+    load_minari,
+    save_minari,
+)
 
 QUICK = settings(deadline=None, max_examples=60)
 RNG = np.random.default_rng(0)
@@ -302,3 +309,55 @@ def test_trajectories_must_match(tmp_path):
         with pytest.raises(InputError, match="same observation and action width"):
             save_minari(trajectories, tmp_path / "demos")
     assert list(tmp_path.iterdir()) == []
+
+
+def read_some(folder, **options):
+    dataset = Minari(folder, ReadOptions(**options))
+    return [dataset.read(number) for number in dataset.numbers]
+
+
+def test_keys_of_a_dict_space_make_up_an_observation_in_the_order_asked_for(datasets):
+    parts = {name: RNG.uniform(-1, 1, (6, 2)) for name in GOAL_SPACE}
+    folder = make_elsewhere(datasets, observation_space=GOAL_SPACE, observations=parts)
+    names = ("desired_goal", "observation")
+    found = read_some(folder, observation=names)[0]
+    expected = np.concatenate([parts[name] for name in names], axis=1).astype(np.float32)
+    assert np.array_equal(found.observations, expected)
+    with pytest.raises(InputError, match="--observation achieved_goal desired_goal observation$"):
+        read_some(folder)
+    with pytest.raises(InputError, match=r"no vectors 'eyes' .*observation \[2\]"):
+        read_some(folder, observation=("eyes",))
+
+
+def test_a_plain_space_has_no_keys_and_a_dataset_no_groups(datasets):
+    folder = make_elsewhere(datasets)
+    for options, message in (
+        ({"observation": ("a",)}, "keys of a Dict space, and this is none"),
+        ({"group": "train"}, "no groups"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_some(folder, **options)
+
+
+def test_success_is_read_from_elsewhere_when_asked_for(datasets):
+    infos = {"success": np.array([False, *SOLVED])}
+    folder = make_elsewhere(datasets, infos=infos, terminations=[False] * 4 + [True])
+    done = read_some(folder, success="done")[0]
+    assert done.success.tolist() == [False] * 4 + [True]
+    assert done.source == "minari:ours/elsewhere-v3 (success: done)"
+    rewarded = read_some(folder, success="reward")[0]
+    assert not rewarded.success.any()
+    assert rewarded.source.endswith("(success: reward)")
+
+
+def test_an_environment_that_nobody_here_knows_is_not_asked(datasets):
+    folder = make_elsewhere(datasets, env="CartPole-v1")
+    path = folder / "data" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    spec = json.loads(metadata["env_spec"])
+    spec |= {"id": "Nowhere-v7", "entry_point": "nowhere:Nowhere", "from_the_future": 1}
+    for text, env_id in ((json.dumps(spec), "Nowhere-v7"), ("{", None), ("[]", None)):
+        path.write_text(json.dumps(metadata | {"env_spec": text}))
+        assert load_minari(folder)[0].env_id == env_id
+    path.write_text(json.dumps(metadata | {"minari_version": "99.0.0"}))
+    assert_refused(folder, "made by Minari 99.0.0")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from makeanagent.cli.convert import Convert
 from makeanagent.cli.demo import Demo
 from makeanagent.cli.evaluate import Evaluate
 from makeanagent.cli.generate import Generate
@@ -17,6 +18,7 @@ from makeanagent.errors import InputError
 _Verb = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Record, tyro.conf.subcommand("record")]
+    | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Generate, tyro.conf.subcommand("generate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import tyro
 
 from makeanagent.cli.words import count
+from makeanagent.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from makeanagent.generator import MakeAnAgent
@@ -22,9 +25,11 @@ class Generate:
     "It is done from the start again after a stop."
 
     prompt: str
-    "Demonstration: an .npz file or a folder of them, a Minari dataset's folder, or minari:<id>."
+    "Demonstrations: .npz, Minari, LeRobot or robomimic; also minari:<id> or lerobot:<hub id>."
     out: Path
     "Folder to write the policies to; it must be empty or new."
+    read: Annotated[ReadOptions, tyro.conf.OmitArgPrefixes] = ReadOptions()
+    "Which demonstrations are read, and what of them."
     num: int = 100
     "How many policies to generate in all; several demonstrations prompt them by turns."
     together: bool = False
@@ -42,6 +47,7 @@ class Generate:
         """Generate, save, and say how long it took."""
         from makeanagent.artifacts import require_empty_folder
         from makeanagent.cli.checks import require_at_least
+        from makeanagent.cli.notes import print_note
 
         require_at_least("--num", self.num, 1)
         require_at_least("--seed", self.seed, 0)
@@ -55,7 +61,7 @@ class Generate:
         from makeanagent.policies.folder import save_policies
         from makeanagent.trajectories.demonstrations import read_demonstrations
 
-        prompts = read_demonstrations(self.prompt)
+        prompts = read_demonstrations(self.prompt, self.read, print_note)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
         prompts = self._note_units(generator, prompts)
         behaviors = [prompts] if self.together else prompts
@@ -73,6 +79,8 @@ class Generate:
             policies.spec,
             {
                 "prompt": self.prompt,
+                "read": asdict(self.read),
+                "demonstrations": [prompt.label for prompt in prompts],
                 "prompt_of_policy": [index % len(behaviors) for index in range(self.num)],
                 "guidance": asdict(guidance) if guidance else None,
                 "env_ids": [prompt.env_id for prompt in prompts],
@@ -96,12 +104,11 @@ class Generate:
         self, generator: "MakeAnAgent", prompts: list["Trajectory"]
     ) -> list["Trajectory"]:
         """The demonstrations with actions in [-1, 1]; says where they were not."""
+        from makeanagent.cli.notes import print_notes
         from makeanagent.trajectories.units import bring_to_units
 
         found = [bring_to_units(prompt, generator.config.space) for prompt in prompts]
-        for each in found:
-            if each.note:
-                print(f"note: {each.note}")
+        print_notes([each.note for each in found if each.note])
         return [each.trajectory for each in found]
 
     def _note_terminations(self, prompts: list["Trajectory"]) -> list[int]:

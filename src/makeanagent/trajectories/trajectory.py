@@ -27,6 +27,8 @@ class Trajectory:
     "For example `metaworld/window-close-v3`."
     source: str | None = None
     "Who acted: `expert`, `zoo`, `replay`, or free text."
+    task: str | None = None
+    "What is to be done, in words, where the file says so."
     name: str | None = None
     "What error messages call it, such as the file that it was read from; it is not stored."
 

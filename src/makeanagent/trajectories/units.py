@@ -39,7 +39,8 @@ def bring_to_units(trajectory: Trajectory, space: Space | None) -> InUnits:
         clipped = replace(trajectory, actions=np.clip(actions, -1, 1))
         return InUnits(
             clipped,
-            f"{beyond}: clipped; if they are in other units, scale them to [-1, 1] first",
+            f"{beyond}: clipped, as a simulator with these bounds does; if they are in other units,"
+            " scale them to [-1, 1] first",
         )
     low, high = np.array(space.action_low), np.array(space.action_high)
     scaled = (2 * (actions - low) / (high - low) - 1).astype(np.float32)

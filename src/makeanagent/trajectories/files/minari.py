@@ -1,27 +1,29 @@
 """Demonstrations as Minari datasets, the Gymnasium world's standard for offline data."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from makeanagent.artifacts import atomic_path, describe_error, read_json, require_empty_folder
 from makeanagent.errors import InputError
-from makeanagent.trajectories.files.format import Format
-from makeanagent.trajectories.success import TERMINATION, read_flags
+from makeanagent.read_options import ReadOptions
+from makeanagent.trajectories.files.columns import choose_columns, join_columns
+from makeanagent.trajectories.files.format import Format, reading, require_same_widths
+from makeanagent.trajectories.files.hdf5 import check_room, list_arrays
+from makeanagent.trajectories.success import DONE, REWARD, TERMINATION, read_flags, read_rewards
 from makeanagent.trajectories.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import h5py
-    from minari import EpisodeData, MinariDataset
+    from gymnasium.spaces import Space
 
 _METADATA_NAME = "metadata.json"
 _SUCCESS_KEYS = ("success", "is_success")
-_TEXT_FIELDS = ("env_id", "source")
+_TEXT_FIELDS = ("env_id", "source", "task")
 _TEXTS_KEY = "makeanagent"
-_MAX_DEFLATE = 1032
-"""Bytes that one byte of deflate can hold at most."""
 
 
 def is_minari(folder: Path) -> bool:
@@ -50,32 +52,14 @@ def find_minari(dataset_id: str) -> Path:
 
 
 def load_minari(folder: Path) -> list[Trajectory]:
-    """Read all episodes of the Minari dataset in `folder`.
-
-    Success is read from the infos `success` or `is_success`; where there is neither, an episode's
-    termination counts as success, and the trajectory's `source` says so.
+    """All episodes of the Minari dataset in `folder`.
 
     Raises:
         InputError: it is no Minari dataset, is damaged, or its observations or actions are not
             plain vectors.
     """
-    data = _data_folder(folder)
-    metadata = read_json(data / _METADATA_NAME)
-    # Without its spaces Minari would build the dataset's simulator to ask it for them.
-    if not isinstance(metadata, dict) or not metadata.keys() >= {
-        "observation_space",
-        "action_space",
-    }:
-        raise InputError(f"{data / _METADATA_NAME}: names no observation and action space")
-    try:
-        return _load_episodes(folder, data, metadata.get(_TEXTS_KEY))
-    except InputError:
-        raise
-    except Exception as error:
-        # A damaged dataset makes Minari and HDF5 raise many types.
-        raise InputError(
-            f"{folder}: not readable as a Minari dataset: {describe_error(error)}"
-        ) from None
+    dataset = Minari(folder, ReadOptions())
+    return [dataset.read(number) for number in dataset.numbers]
 
 
 def save_minari(
@@ -105,19 +89,19 @@ def save_minari(
 
     require_empty_folder(folder)
     _check_id(dataset_id)
-    widths = {(item.observations.shape[1], item.actions.shape[1]) for item in trajectories}
-    if len(widths) != 1:
-        raise InputError(
-            f"{folder}: a Minari dataset holds one or more trajectories of the same observation"
-            f" and action width, got widths {sorted(widths)}"
-        )
+    require_same_widths(trajectories, folder, "a Minari dataset")
+    widths = trajectories[0].observations.shape[1], trajectories[0].actions.shape[1]
     observation_space, action_space = (
-        Box(-np.inf, np.inf, (width,), np.float32) for width in widths.pop()
+        Box(-np.inf, np.inf, (width,), np.float32) for width in widths
     )
     # Minari takes a relative path for relative to itself.
     path = (folder / "data").resolve()
     with atomic_path(path) as temporary:
-        _check_room(temporary, trajectories)
+        # Twice the numbers for half-filled chunks, and 64 KiB of HDF5's own records an episode.
+        numbers = sum(
+            item.observations.nbytes + item.actions.nbytes + 8 * len(item) for item in trajectories
+        )
+        check_room(temporary, 2 * numbers + 2**16 * len(trajectories))
         storage = MinariStorage.new(temporary, observation_space, action_space)
         # Texts go here and not to the episodes: HDF5 may crash on damaged texts of its own.
         texts = {name: [getattr(item, name) for item in trajectories] for name in _TEXT_FIELDS}
@@ -186,104 +170,182 @@ def _check_id(dataset_id: str) -> None:
         ) from None
 
 
-def _check_room(path: Path, trajectories: Sequence[Trajectory]) -> None:
-    """Fill a file of the coming dataset's size, since HDF5 brings the process down on a full disk.
+class Minari(Format):
+    """A Minari dataset.
 
-    Raises:
-        OSError: there is no room.
+    Success is read from the infos `success` or `is_success`; where there is neither, an episode's
+    termination counts as success, and the trajectory's `source` says so. Its environment is not
+    asked for anything.
     """
-    # Twice the numbers for half-filled chunks, and 64 KiB of HDF5's own records an episode.
-    num_bytes = sum(
-        2 * (item.observations.nbytes + item.actions.nbytes + 8 * len(item)) + 2**16
-        for item in trajectories
-    )
-    with path.open("wb") as stream:
-        for start in range(0, num_bytes, 2**20):
-            stream.write(bytes(min(2**20, num_bytes - start)))
-    path.unlink()
+
+    name: ClassVar[str] = "minari"
+    words: ClassVar[str] = "a folder with a Minari dataset or minari:<dataset id>"
+    scheme: ClassVar[str | None] = "minari"
+    unread = ("rewards", "terminations", "truncations", "infos other than success")
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        """Read the metadata."""
+        if options.group is not None:
+            raise InputError(f"{path}: a Minari dataset has no groups for --group")
+        self.path, self._data, self._options = path, _data_folder(path), options
+        metadata = read_json(self._data / _METADATA_NAME)
+        # Without its spaces Minari would build the dataset's simulator to ask it for them.
+        if not isinstance(metadata, dict) or not metadata.keys() >= {
+            "observation_space",
+            "action_space",
+        }:
+            raise InputError(
+                f"{self._data / _METADATA_NAME}: names no observation and action space"
+            )
+        self._texts: Any = metadata.get(_TEXTS_KEY)
+        with reading(str(path), "a Minari dataset"):
+            self._open(metadata)
+
+    def _open(self, metadata: Mapping[str, Any]) -> None:
+        from minari import supported_dataset_versions
+        from minari.dataset.minari_storage import MinariStorage
+
+        # Not MinariDataset, which wants an environment spec that this Gymnasium understands.
+        if metadata["minari_version"] not in supported_dataset_versions:
+            raise InputError(
+                f"{self.path}: made by Minari {metadata['minari_version']}, which the installed"
+                " Minari does not read"
+            )
+        self._storage = MinariStorage.read(self._data)
+        self._id = str(metadata["dataset_id"])
+        self._env_id = _find_env_id(metadata.get("env_spec"))
+        count = int(self._storage.total_episodes)
+        if count > _count_entries(self._data):
+            raise InputError(f"{self.path}: damaged: claims {count} episodes and holds fewer")
+        if count < 1:
+            raise InputError(f"{self.path}: Minari dataset {self._id} holds no episode")
+        self.numbers = range(count)
+        self._keys = self._choose_keys(self._storage.observation_space)
+        if not _find_width(self._storage.action_space):
+            self._refuse("action", self._storage.action_space)
+
+    def _choose_keys(self, space: "Space") -> tuple[str, ...]:
+        """Those of a Dict space that make up an observation; none of a space that is one."""
+        from gymnasium.spaces import Dict
+
+        if isinstance(space, Dict) and self._options.observation:
+            widths = {name: width for name, part in space.items() if (width := _find_width(part))}
+            return choose_columns(self._options.observation, widths, (), str(self.path))
+        if not _find_width(space):
+            self._refuse("observation", space)
+        if self._options.observation:
+            raise InputError(
+                f"{self.path}: --observation names keys of a Dict space, and this is none"
+            )
+        return ()
+
+    def _refuse(self, role: str, space: "Space") -> None:
+        from gymnasium.spaces import Box, Dict
+
+        shape = f" {space.shape}" if isinstance(space, Box) else ""
+        advice = "record it with a Box of one axis, [width]"
+        if role == "observation" and isinstance(space, Dict):
+            names = " ".join(name for name, part in space.items() if _find_width(part))
+            advice += f", or name keys in order: --observation {names}"
+        raise InputError(
+            f"{self.path}: {role} space {type(space).__name__}{shape} of Minari dataset"
+            f" {self._id} is not accepted; {advice}"
+        )
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Whether it is a dataset's folder, or the `data` within."""
+        return is_minari(path)
+
+    @classmethod
+    def find(cls, name: str, options: ReadOptions) -> Path:
+        """The folder of a dataset that Minari has on this machine."""
+        return find_minari(name)
+
+    def read(self, number: int) -> Trajectory:
+        """An episode."""
+        where = f"{self.path}, episode {number}"
+        with reading(where, "a Minari dataset"):
+            self._check_sizes(number)
+            (episode,) = self._storage.get_episodes([number])
+            success, ending = self._read_success(episode, where)
+            observations = episode["observations"]
+            if self._keys:
+                chosen = {key: observations[key] for key in self._keys}
+                observations = join_columns(chosen, where)
+            return Trajectory(
+                observations=observations,
+                actions=episode["actions"],
+                success=success,
+                env_id=self._find_text("env_id", number) or self._env_id,
+                source=f"{self._find_text('source', number) or f'minari:{self._id}'}{ending}",
+                task=self._find_text("task", number),
+                name=where,
+            )
+
+    def _check_sizes(self, number: int) -> None:
+        """Refuse arrays that claim more than their file can hold."""
+        import h5py
+
+        for path in self._data.glob("*.hdf5"):
+            with h5py.File(path, "r") as file:
+                group = file.get(f"episode_{number}")
+                if isinstance(group, h5py.Group):
+                    list_arrays(group, path)
+
+    def _read_success(self, episode: Mapping[str, Any], where: str) -> tuple[Any, str]:
+        """An episode's success, and what its source adds about it."""
+        if self._options.success == "reward":
+            rewards = np.asarray(episode["rewards"])
+            return read_rewards(rewards, f"{where}: rewards"), REWARD
+        infos = episode["infos"] or {}
+        if self._options.success == "done":
+            return episode["terminations"], DONE
+        key = next((key for key in _SUCCESS_KEYS if key in infos), None)
+        if key is None:
+            ends = episode["terminations"]
+            return ends, TERMINATION if np.any(ends) else ""
+        return _read_flags(infos[key], len(episode["actions"]), f"{where}: info '{key}'"), ""
+
+    def _find_text(self, field: str, index: int) -> str | None:
+        """A text that `save_minari` noted of an episode, or None."""
+        try:
+            text = self._texts[field][index]
+        except (IndexError, KeyError, TypeError):
+            return None
+        return text if isinstance(text, str) else None
+
+    @classmethod
+    def write(cls, trajectories: Sequence[Trajectory], path: Path, fps: float | None) -> None:
+        """Write a dataset."""
+        save_minari(trajectories, path)
 
 
-def _check_sizes(path: Path) -> None:
-    """Check that no array claims more than the file can hold, before memory is set aside for it.
-
-    Raises:
-        InputError: one does; the file is damaged.
-    """
-    import h5py
-
-    def check(name: str, item: "h5py.Group | h5py.Dataset") -> None:
-        if not isinstance(item, h5py.Dataset):
-            return
-        is_compressed = item.id.get_create_plist().get_nfilters() > 0
-        capacity = item.id.get_storage_size() * (_MAX_DEFLATE if is_compressed else 1)
-        if item.nbytes > capacity:
-            raise InputError(f"{path}: damaged: '{name}' claims more numbers than the file holds")
-
-    with h5py.File(path, "r") as file:
-        file.visititems(check)
-
-
-def _load_episodes(folder: Path, data: Path, texts: Any) -> list[Trajectory]:  # noqa: ANN401
-    """The trajectories of a dataset; `texts` is what `save_minari` noted, if anything."""
-    import minari
+def _find_width(space: "Space") -> int | None:
+    """How many numbers a vector of a space has; None where it has no vectors."""
     from gymnasium.spaces import Box
 
-    for path in data.glob("*.hdf5"):
-        _check_sizes(path)
-    dataset = minari.MinariDataset(data)
-    for role, space in (
-        ("observation", dataset.observation_space),
-        ("action", dataset.action_space),
-    ):
-        if not isinstance(space, Box) or len(space.shape) != 1:
-            shape = f" {space.shape}" if isinstance(space, Box) else ""
-            raise InputError(
-                f"{folder}: {role} space {type(space).__name__}{shape} of Minari dataset"
-                f" {dataset.id} is not accepted; record it with a Box of one axis, [width]"
-            )
-    trajectories = [
-        _convert_episode(episode, texts, dataset, f"{folder}, episode {episode.id}")
-        for episode in dataset.iterate_episodes()
-    ]
-    if not trajectories:
-        raise InputError(f"{folder}: Minari dataset {dataset.id} holds no episode")
-    return trajectories
+    return int(space.shape[0]) if isinstance(space, Box) and len(space.shape) == 1 else None
 
 
-def _convert_episode(
-    episode: "EpisodeData",
-    texts: Any,  # noqa: ANN401
-    dataset: "MinariDataset",
-    name: str,
-) -> Trajectory:
-    """One episode as a trajectory; `name` is what errors call it."""
-    env_id = dataset.env_spec.id if dataset.env_spec is not None else None
-    source = f"minari:{dataset.id}"
-    infos = episode.infos or {}
-    key = next((key for key in _SUCCESS_KEYS if key in infos), None)
-    if key is not None:
-        success = _read_flags(infos[key], len(episode.actions), f"{name}: info '{key}'")
-    else:
-        success = episode.terminations
-        if np.any(success):
-            source += TERMINATION
-    return Trajectory(
-        observations=episode.observations,
-        actions=episode.actions,
-        success=success,
-        env_id=_find_text(texts, "env_id", int(episode.id)) or env_id,
-        source=_find_text(texts, "source", int(episode.id)) or source,
-        name=name,
-    )
-
-
-def _find_text(texts: Any, field: str, index: int) -> str | None:  # noqa: ANN401
-    """A text that `save_minari` noted of an episode, or None."""
+def _find_env_id(spec: Any) -> str | None:  # noqa: ANN401
+    """The environment's id in the text of its spec, if there is one."""
     try:
-        text = texts[field][index]
-    except (IndexError, KeyError, TypeError):
+        found = json.loads(spec)["id"]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    return text if isinstance(text, str) else None
+    return found if isinstance(found, str) else None
+
+
+def _count_entries(data: Path) -> int:
+    """The most episodes that a dataset's files can hold."""
+    import h5py
+
+    count = sum(path.is_dir() for path in data.iterdir())
+    for path in data.glob("*.hdf5"):
+        with h5py.File(path, "r") as file:
+            count += len(file)
+    return count
 
 
 def _read_flags(values: Any, num_steps: int, where: str) -> np.ndarray:  # noqa: ANN401
@@ -303,12 +365,3 @@ def _read_flags(values: Any, num_steps: int, where: str) -> np.ndarray:  # noqa:
             f" each of the {num_steps} steps, with or without one for the reset"
         )
     return read_flags(flags.ravel()[-num_steps:], where)
-
-
-MINARI = Format(
-    words="a folder with a Minari dataset or minari:<dataset id>",
-    recognizes=is_minari,
-    read=load_minari,
-    scheme="minari",
-    find=find_minari,
-)

@@ -1,17 +1,20 @@
 """Demonstrations as `.npz` files: one episode each, readable with numpy alone."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from makeanagent.artifacts import atomic_path, describe_error
+from makeanagent.artifacts import atomic_path, describe_error, require_empty_folder
 from makeanagent.errors import InputError
+from makeanagent.read_options import ReadOptions
 from makeanagent.trajectories.files.format import Format
 from makeanagent.trajectories.trajectory import Trajectory
 
 _REQUIRED = ("observations", "actions", "success")
-_OPTIONAL = ("env_id", "source")
+_OPTIONAL = ("env_id", "source", "task")
 
 
 def save_npz(trajectory: Trajectory, path: Path) -> None:
@@ -59,14 +62,45 @@ def load_npz(path: Path) -> Trajectory:
     return Trajectory(**arrays, name=str(path))
 
 
-NPZ = Format(
-    words="an .npz file",
-    recognizes=lambda path: path.suffix == ".npz" and path.is_file(),
-    read=lambda path: [load_npz(path)],
-)
-NPZ_FOLDER = Format(
-    words="a folder of them",
-    recognizes=lambda path: any(path.glob("*.npz")),
-    # In the order of their names.
-    read=lambda path: [load_npz(file) for file in sorted(path.glob("*.npz"))],
-)
+class Npz(Format):
+    """An `.npz` file, or a folder of them, which are numbered in the order of their names."""
+
+    name: ClassVar[str] = "npz"
+    words: ClassVar[str] = "an .npz file, a folder of them"
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        """List the files."""
+        self.path = path
+        if options.group is not None or options.observation or options.success != "recorded":
+            raise InputError(
+                f"{path}: an .npz file has no --group, and one array for each of observations and"
+                " success"
+            )
+        self._files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        self.numbers = range(len(self._files))
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Whether it is one, or a folder with one."""
+        return any(path.glob("*.npz")) if path.is_dir() else path.suffix == ".npz"
+
+    def read(self, number: int) -> Trajectory:
+        """One of the files."""
+        return load_npz(self._files[number])
+
+    @classmethod
+    def write(cls, trajectories: Sequence[Trajectory], path: Path, fps: float | None) -> None:
+        """Write one file where the name is that of one, or a folder of them."""
+        if path.suffix == ".npz":
+            if len(trajectories) != 1:
+                raise InputError(
+                    f"{path}: an .npz file holds one demonstration, not {len(trajectories)};"
+                    " give a folder"
+                )
+            save_npz(trajectories[0], path)
+            return
+        require_empty_folder(path)
+        digits = max(3, len(str(len(trajectories) - 1)))
+        with atomic_path(path) as temporary:
+            for number, trajectory in enumerate(trajectories):
+                save_npz(trajectory, temporary / f"demo-{number:0{digits}d}.npz")
