@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from makeanagent.cli import demo, evaluate, generate, record, train
+from makeanagent.cli import demo, evaluate, export, generate, record, train
 
 
 def read_docs(module):
@@ -21,7 +21,7 @@ def read_docs(module):
     return docs
 
 
-@pytest.mark.parametrize("module", [demo, record, generate, evaluate, train])
+@pytest.mark.parametrize("module", [demo, record, generate, evaluate, export, train])
 def test_each_option_has_its_clause(module):
     docs = read_docs(module)
     assert len(docs) >= 5
