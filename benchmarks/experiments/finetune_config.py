@@ -25,11 +25,11 @@ class FineTuningConfig:
     "Environment steps for which a given actor stays as it is while its critics learn."
     learning_rate: float = 1e-3
     "Of critics and entropy, and of an actor that begins from scratch."
-    actor_learning_rate: float = 1e-4
+    actor_learning_rate: float = 3e-5
     "Of a given actor after its warm-up."
     learning_starts: int = 100
     "Environment steps before the first update."
-    update_every: int = 2
+    update_every: int = 1
     "Environment steps for each update."
     batch_size: int = 128
     n_steps: int = 5

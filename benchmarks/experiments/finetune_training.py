@@ -158,7 +158,10 @@ def _open_model(
         )
     if from_scratch:
         assert isinstance(model.actor.log_std, nn.Linear)
+        assert model.log_ent_coef is not None
+        # It explores as SAC does by default.
         nn.init.zeros_(model.actor.log_std.bias)
+        model.log_ent_coef.data.zero_()
     else:
         model.warm_up, model.actor_learning_rate = config.warm_up, config.actor_learning_rate
     return model

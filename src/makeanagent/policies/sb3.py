@@ -18,6 +18,9 @@ from makeanagent.policies.spec import PolicySpec
 
 LOG_STD = -2.0
 """Of the actor in every state: how far it explores at first."""
+ENTROPY = 0.01
+"""SAC's entropy coefficient at first. At 1, as it begins by default, entropy is nearly all that the
+first updates are after, and a trained actor is soon a random one."""
 
 
 class GeneratedActor(Actor):
@@ -83,6 +86,7 @@ def make_sac(policy: Policy, low: np.ndarray, high: np.ndarray) -> SAC:
         GeneratedSACPolicy,
         _Idle(observations, Box(low, high, dtype=np.float32)),
         policy_kwargs={"spec": spec.to_dict()},
+        ent_coef=f"auto_{ENTROPY}",
         device="cpu",
     )
     actor = model.policy.actor
