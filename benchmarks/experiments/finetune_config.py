@@ -9,7 +9,7 @@ class FineTuningConfig:
 
     num_steps: int = 3_000
     "Environment steps at most."
-    evaluate_every: int = 1_000
+    evaluate_every: int = 500
     "Environment steps between evaluations; the first one is before any."
     training_layouts: int = 50
     "Layouts that episodes of training begin on, at random."
@@ -21,11 +21,11 @@ class FineTuningConfig:
     "Steps of an episode at most, in training and evaluation."
     demonstration_noise: float = 0.1
     "Standard deviation of the noise on the demonstration's actions."
-    warm_up: int = 1_000
+    warm_up: int = 500
     "Environment steps for which a given actor stays as it is while its critics learn."
     learning_rate: float = 1e-3
     "Of critics and entropy, and of an actor that begins from scratch."
-    actor_learning_rate: float = 3e-5
+    actor_learning_rate: float = 1e-4
     "Of a given actor after its warm-up."
     learning_starts: int = 100
     "Environment steps before the first update."
@@ -34,6 +34,5 @@ class FineTuningConfig:
     batch_size: int = 128
     n_steps: int = 5
     "Of returns."
-    critic_widths: tuple[int, ...] = (128, 128)
     reward_scale: float = 0.1
     "Meta-World's rewards are up to 10 a step."
