@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 from stable_baselines3 import SAC
-from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.experiments.finetune_config import FineTuningConfig
 from makeanagent.errors import InputError
 from makeanagent.policies.export import export_policy
 from makeanagent.policies.policy import Policy
+from makeanagent.policies.sb3 import CarefulSAC
 from makeanagent.rollouts.actors import add_action_noise
 from makeanagent.rollouts.episodes import play, record_episode
 from makeanagent.suites import Environment, Suite, layouts
@@ -51,19 +50,6 @@ class World(gymnasium.Env):
         truncated = not step.terminated and (step.over or self._steps >= self.config.horizon)
         reward = self.config.reward_scale * step.reward
         return step.observation.astype(np.float32), reward, step.terminated, truncated, {}
-
-
-class CarefulSAC(SAC):
-    """SAC whose actor waits for its critics, and then learns at a rate of its own."""
-
-    warm_up = 0
-    actor_learning_rate: float | None = None
-
-    def _update_learning_rate(self, optimizers: Any) -> None:  # noqa: ANN401
-        super()._update_learning_rate(optimizers)
-        rate = 0.0 if self.num_timesteps < self.warm_up else self.actor_learning_rate
-        for group in self.actor.optimizer.param_groups if rate is not None else ():
-            group["lr"] = rate
 
 
 def demonstrate(
@@ -158,36 +144,12 @@ def _open_model(
             train_freq=config.update_every,
             seed=seed,
         )
-    # SAC's own beginning: of a new actor it is the entropy's weight, of a given one the leash's.
-    assert model.log_ent_coef is not None
-    model.log_ent_coef.data.zero_()
     if from_scratch:
         assert isinstance(model.actor.log_std, nn.Linear)
         nn.init.zeros_(model.actor.log_std.bias)
     else:
-        model.warm_up, model.actor_learning_rate = config.warm_up, config.actor_learning_rate
-        _stay_near(model)
+        model.care_for_actor(config.warm_up, config.actor_learning_rate)
     return model
-
-
-def _stay_near(model: SAC) -> None:
-    """Measure a given actor's entropy against what it was, in place of against nothing.
-
-    SAC then keeps the divergence from the given actor, in nats, at the number of its actions, as it
-    else keeps the entropy at minus that. Without this, success was gone after 500 updates.
-    """
-    actor, given = model.actor, deepcopy(model.actor).requires_grad_(False)
-    measure = actor.action_log_prob
-
-    def measure_against_given(observations: Tensor) -> tuple[Tensor, Tensor]:
-        actions, log_prob = measure(observations)
-        mean, log_std, _ = given.get_action_dist_params(observations)
-        before = SquashedDiagGaussianDistribution(mean.shape[1]).proba_distribution(mean, log_std)
-        # Given those before tanh, too: saturated actions do not tell what they were.
-        assert isinstance(actor.action_dist, SquashedDiagGaussianDistribution)
-        return actions, log_prob - before.log_prob(actions, actor.action_dist.gaussian_actions)
-
-    vars(actor)["action_log_prob"] = measure_against_given
 
 
 def _remember(model: SAC, shown: Trajectory, rewards: np.ndarray, config: FineTuningConfig) -> None:

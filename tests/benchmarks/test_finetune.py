@@ -83,7 +83,6 @@ def test_a_given_actor_waits_for_its_critics_and_a_new_one_does_not(task, policy
     assert torch.equal(read_actor(given), before)
     given.learn(30, reset_num_timesteps=False)
     assert not torch.equal(read_actor(given), before)
-    assert given.log_ent_coef.exp() < 0.1 < new.log_ent_coef.exp()
     before = read_actor(new)
     new.learn(60)
     assert not torch.equal(read_actor(new), before)

@@ -11,6 +11,8 @@ from makeanagent.suites.gymnasium import GymnasiumSuite, GymnasiumTask
 
 sb3 = pytest.importorskip("stable_baselines3", reason="needs makeanagent[sb3]")
 
+from makeanagent.policies.sb3 import CarefulSAC  # noqa: E402
+
 BOUNDS = [[-2.0], [2.0]]
 SPEC = PolicySpec(observation_dim=3, action_dim=1, hidden=(16, 8, 12),
                   activations=("tanh", "relu", "elu"))  # fmt: skip
@@ -66,6 +68,24 @@ def test_it_explores_a_little_whatever_was_generated_as_log_std(model):
     observations, _ = model.policy.obs_to_tensor(rows)
     _, log_std, _ = model.actor.get_action_dist_params(observations)
     np.testing.assert_array_equal(log_std.detach().numpy(), -2.0)
+
+
+def test_divergence_from_the_given_actor_is_what_a_careful_model_measures(path):
+    env = gymnasium.make("Pendulum-v1")
+    spaces = {"observation_space": env.observation_space}
+    model = CarefulSAC.load(path, env=env, custom_objects=spaces, learning_starts=10, seed=0)
+    model.care_for_actor(warm_up=40, learning_rate=1e-2)
+    # To saturation, where actions no longer tell what they were before tanh.
+    rows = 100 * np.random.default_rng(1).standard_normal((200, 3)).astype(np.float32)
+    observations, _ = model.policy.obs_to_tensor(rows)
+    _, divergence = model.actor.action_log_prob(observations)
+    np.testing.assert_allclose(divergence.detach().numpy(), 0, atol=1e-3)
+    model.learn(39)
+    _, divergence = model.actor.action_log_prob(observations)
+    np.testing.assert_allclose(divergence.detach().numpy(), 0, atol=1e-3)
+    model.learn(30, reset_num_timesteps=False)
+    _, divergence = model.actor.action_log_prob(observations)
+    assert 0.01 < divergence.mean() < 1e4
 
 
 def test_it_is_read_as_an_expert_without_unpickling(policy, path):

@@ -1,5 +1,6 @@
 """A generated policy as the actor of Stable-Baselines3's SAC, ready to act and to be fine-tuned."""
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -7,9 +8,10 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 from stable_baselines3 import SAC
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
-from torch import nn
+from torch import Tensor, nn
 
 from makeanagent.errors import InputError
 from makeanagent.policies.modules import fill, make_hidden
@@ -18,9 +20,6 @@ from makeanagent.policies.spec import PolicySpec
 
 LOG_STD = -2.0
 """Of the actor in every state: how far it explores at first."""
-ENTROPY = 0.01
-"""SAC's entropy coefficient at first. At 1, as it begins by default, entropy is nearly all that the
-first updates are after, and a trained actor is soon a random one."""
 
 
 class GeneratedActor(Actor):
@@ -57,6 +56,46 @@ class GeneratedSACPolicy(SACPolicy):
         return GeneratedActor(**kwargs, spec=self._spec).to(self.device)
 
 
+class CarefulSAC(SAC):
+    """SAC that can begin with an actor that acts well already: see `care_for_actor`."""
+
+    _warm_up = 0
+    _actor_learning_rate: float | None = None
+
+    def care_for_actor(self, warm_up: int = 500, learning_rate: float = 1e-4) -> None:
+        """Let the actor wait for its critics, and stay near what it is now.
+
+        Its entropy is measured against the actor of now, in place of against nothing: SAC then
+        keeps the divergence from that, in nats, at the number of its actions, as it else keeps the
+        entropy at minus that. Not saved with the model; once more after `load`, and once only.
+
+        Args:
+            warm_up: environment steps for which the actor stays as it is.
+            learning_rate: the actor's after that.
+        """
+        self._warm_up, self._actor_learning_rate = warm_up, learning_rate
+        given, measure = deepcopy(self.actor).requires_grad_(False), self.actor.action_log_prob
+
+        def measure_against_given(observations: Tensor) -> tuple[Tensor, Tensor]:
+            actions, log_prob = measure(observations)
+            mean, log_std, _ = given.get_action_dist_params(observations)
+            before = SquashedDiagGaussianDistribution(mean.shape[1])
+            before.proba_distribution(mean, log_std)
+            # Given those before tanh, too: saturated actions do not tell what they were.
+            assert isinstance(self.actor.action_dist, SquashedDiagGaussianDistribution)
+            unsquashed = self.actor.action_dist.gaussian_actions
+            return actions, log_prob - before.log_prob(actions, unsquashed)
+
+        vars(self.actor)["action_log_prob"] = measure_against_given
+
+    def _update_learning_rate(self, optimizers: Any) -> None:  # noqa: ANN401
+        super()._update_learning_rate(optimizers)
+        if self._actor_learning_rate is not None:
+            waits = self.num_timesteps < self._warm_up
+            for group in self.actor.optimizer.param_groups:
+                group["lr"] = 0.0 if waits else self._actor_learning_rate
+
+
 class _Idle(gymnasium.Env):
     """Spaces without a world: what a model needs to be built, and is never played."""
 
@@ -86,7 +125,6 @@ def make_sac(policy: Policy, low: np.ndarray, high: np.ndarray) -> SAC:
         GeneratedSACPolicy,
         _Idle(observations, Box(low, high, dtype=np.float32)),
         policy_kwargs={"spec": spec.to_dict()},
-        ent_coef=f"auto_{ENTROPY}",
         device="cpu",
     )
     actor = model.policy.actor
