@@ -220,9 +220,10 @@ same one, or new; the demonstration is in the replay buffer of all three, and al
 layers. {count(options["seeds"], "seed")}, each with a demonstration of its own; tasks marked
 *(seen)* are among those that their generator was trained on. A given actor stays as it is for
 {config["warm_up"]:,} environment steps while its critics learn, and then learns at
-{config["actor_learning_rate"]:g}. Every {config["evaluate_every"]:,} steps the deterministic actor
-plays {config["num_layouts"]} scoring layouts, always the same, for at most {config["horizon"]}
-steps each. A run ends with the first evaluation of at least {config["goal"]:g}, which may be the
+{config["actor_learning_rate"]:g}, held near what it was (`CarefulSAC`); a new one learns from the
+first update on, at {config["learning_rate"]:g}. Every {config["evaluate_every"]:,} steps the
+deterministic actor plays {config["num_layouts"]} scoring layouts, always the same, for at most
+{config["horizon"]} steps each. A run ends with the first evaluation of at least {config["goal"]:g}, which may be the
 one before any training, or after {config["num_steps"]:,} steps (–).
 
 ![Success over environment steps](images/finetune.png)

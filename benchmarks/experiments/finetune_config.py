@@ -26,7 +26,7 @@ class FineTuningConfig:
     learning_rate: float = 1e-3
     "Of critics and entropy, and of an actor that begins from scratch."
     actor_learning_rate: float = 1e-4
-    "Of a given actor after its warm-up."
+    "Of a given actor after its warm-up; it is also held near what it was."
     learning_starts: int = 100
     "Environment steps before the first update."
     update_every: int = 1
