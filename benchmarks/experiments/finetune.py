@@ -223,8 +223,9 @@ layers. {count(options["seeds"], "seed")}, each with a demonstration of its own;
 {config["actor_learning_rate"]:g}, held near what it was (`CarefulSAC`); a new one learns from the
 first update on, at {config["learning_rate"]:g}. Every {config["evaluate_every"]:,} steps the
 deterministic actor plays {config["num_layouts"]} scoring layouts, always the same, for at most
-{config["horizon"]} steps each. A run ends with the first evaluation of at least {config["goal"]:g}, which may be the
-one before any training, or after {config["num_steps"]:,} steps (–).
+{config["horizon"]} steps each. A run ends with the first evaluation of at least
+{config["goal"]:g}, which may be the one before any training, or after
+{config["num_steps"]:,} steps (–).
 
 ![Success over environment steps](images/finetune.png)
 
