@@ -29,5 +29,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv (once; a few minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) torch
-	@$(INSTALL) -e '.[dev,sb3,lerobot]'
+	@$(INSTALL) -e '.[dev,lerobot,onnx,sb3]'
 	@touch $@

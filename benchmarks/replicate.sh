@@ -74,6 +74,10 @@ make-an-agent train reader --tasks drawn --lessons runs/lessons --sampling --out
 python -m benchmarks samples --generator runs/samples/generator
 python -m benchmarks novelty --zoo runs/zoo --generator runs/paper/distilled-0/generator \
     --num-prompts 6 --num-layouts 10
+make-an-agent zoo build --out runs/reacher_zoo --suite examples/reacher_suite.py --tasks all \
+    --num-runs 8 --num-checkpoints 15
+make-an-agent train all --zoo runs/reacher_zoo --out runs/reacher --preset smoke
+python -m benchmarks finetune --gymnasium-generator runs/reacher/generator --seeds 1 --num-steps 1500
 python -m benchmarks fuzz --zoo runs/zoo_unseen
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture

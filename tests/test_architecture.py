@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "devices": ("errors",),
     "policies": BASE,
     "trajectories": BASE,
-    "suites": ("trajectories", *BASE),
+    "suites": ("policies.sb3", "trajectories", *BASE),
     "models": ("policies", "trajectories", *BASE),
     "rollouts": (*DATA, *BASE),
     "generator_config": ("models", "policies", "trajectories", *BASE),

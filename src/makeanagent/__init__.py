@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from makeanagent.generator import MakeAnAgent
     from makeanagent.models.guidance import GuidanceConfig
     from makeanagent.policies.batch import PolicyBatch
+    from makeanagent.policies.export import export_policies, export_policy
     from makeanagent.policies.folder import load_policies, save_policies
     from makeanagent.policies.policy import Policy
     from makeanagent.policies.spec import PolicySpec
@@ -35,6 +36,8 @@ __all__ = [
     "Trajectory",
     "Zoo",
     "__version__",
+    "export_policies",
+    "export_policy",
     "load_policies",
     "make_prompt",
     "read_demonstrations",
@@ -54,6 +57,8 @@ _ROOMS = {
     "SegmentWindow": "trajectories.windows",
     "Trajectory": "trajectories.trajectory",
     "Zoo": "zoo.store",
+    "export_policies": "policies.export",
+    "export_policy": "policies.export",
     "load_policies": "policies.folder",
     "make_prompt": "trajectories.windows",
     "read_demonstrations": "trajectories.demonstrations",

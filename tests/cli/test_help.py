@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from makeanagent import cli, read_options
-from makeanagent.cli import convert, demo, evaluate, generate, record, train, zoo
+from makeanagent.cli import convert, demo, evaluate, export, generate, record, train, zoo
 
 
 def read_docs(module):
@@ -23,7 +23,9 @@ def read_docs(module):
     return docs
 
 
-@pytest.mark.parametrize("module", [demo, record, convert, read_options, generate, evaluate, train])
+@pytest.mark.parametrize(
+    "module", [demo, record, convert, read_options, generate, evaluate, export, train]
+)
 def test_each_option_has_its_clause(module):
     docs = read_docs(module)
     assert len(docs) >= 5
@@ -38,7 +40,7 @@ def test_each_option_has_its_clause(module):
 
 VERBS = (
     demo.Demo, record.Record, convert.Convert, generate.Generate, evaluate.Evaluate,
-    train.Train, zoo.Build, zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
+    export.Export, train.Train, zoo.Build, zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
 )  # fmt: skip
 
 

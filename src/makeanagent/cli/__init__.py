@@ -9,6 +9,7 @@ import tyro
 from makeanagent.cli.convert import Convert
 from makeanagent.cli.demo import Demo
 from makeanagent.cli.evaluate import Evaluate
+from makeanagent.cli.export import Export
 from makeanagent.cli.generate import Generate
 from makeanagent.cli.record import Record
 from makeanagent.cli.train import Train
@@ -21,6 +22,7 @@ _Verb = (
     | Annotated[Convert, tyro.conf.subcommand("convert")]
     | Annotated[Generate, tyro.conf.subcommand("generate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
 )

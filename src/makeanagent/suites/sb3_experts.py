@@ -38,6 +38,8 @@ def load_sb3_policy(path: Path, observations: Box, actions: Box) -> Act:
         from stable_baselines3.common.policies import ActorCriticPolicy
         from stable_baselines3.sac.policies import SACPolicy
         from stable_baselines3.td3.policies import TD3Policy
+
+        from makeanagent.policies.sb3 import GeneratedSACPolicy
     except ImportError:
         raise InputError(
             f"{path}: needs Stable-Baselines3: pip install 'makeanagent[sb3]'"
@@ -46,6 +48,7 @@ def load_sb3_policy(path: Path, observations: Box, actions: Box) -> Act:
         "stable_baselines3.common.policies": ActorCriticPolicy,  # PPO and A2C
         "stable_baselines3.sac.policies": SACPolicy,
         "stable_baselines3.td3.policies": TD3Policy,  # also DDPG
+        "makeanagent.policies.sb3": GeneratedSACPolicy,  # a policy of ours, exported or fine-tuned
     }
     try:
         with zipfile.ZipFile(path) as archive:
