@@ -54,8 +54,8 @@ python -m benchmarks unseen --zoo runs/zoo_generators --tasks seen --seeds 1 --p
 # The bundled generators are made so, too: by all fifty tasks, and by those that are not unseen.
 #     make-an-agent train reader --tasks training --lessons runs/lessons --start-from runs/base/generator \
 #         --out runs/metaworld-41
-python -m benchmarks unseen --generator metaworld-41 --parts core curves --tasks unseen \
-    --runs runs/shipped --sealed --out benchmarks/results/shipped.json --figure docs/images/shipped.png
+python -m benchmarks unseen --generator metaworld-41 --parts core --tasks unseen \
+    --runs runs/shipped --sealed --out benchmarks/results/shipped.json
 # All fifty tasks left out once, in ten folds; all begin with one base, which knows drawn tasks alone.
 make-an-agent train reader --tasks drawn --lessons runs/lessons --out runs/base
 # That training goes on, on more drawn tasks: minutes on a GPU, and half a day without one.

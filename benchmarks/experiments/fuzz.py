@@ -9,6 +9,7 @@ import json
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from makeanagent.cli.progress import show_progress
 from makeanagent.errors import InputError
 from makeanagent.generator import MakeAnAgent
 from makeanagent.policies.folder import load_policies, save_policies
+from makeanagent.suites import find_suite
 from makeanagent.trajectories.demonstrations import read_demonstrations, write_demonstrations
 from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.zoo.store import Zoo
@@ -105,7 +107,8 @@ class Kind:
 
 def prepare(folder: Path, zoo: Path | None) -> dict[str, Kind]:
     """A whole example of each kind."""
-    prompts = Path(__file__).parents[2] / "src" / "makeanagent" / "prompts"
+    root = Path(__file__).parents[2]
+    prompts = root / "src" / "makeanagent" / "prompts"
     demonstration = folder / "demo.npz"
     shutil.copy(prompts / "door-open-v3.npz", demonstration)
     generator = MakeAnAgent.from_pretrained("metaworld-41")
@@ -120,6 +123,7 @@ def prepare(folder: Path, zoo: Path | None) -> dict[str, Kind]:
         "generator": Kind(
             whole=folder / "generator", read=MakeAnAgent.from_pretrained, mend=_mend_manifest
         ),
+        "suite": Kind(whole=root / "examples" / "reacher_suite.py", read=_open_suite),
     }
     if zoo is not None:
         shutil.copytree(zoo, folder / "zoo")
@@ -138,6 +142,20 @@ def _convert(demonstration: Path, folder: Path) -> dict[str, Kind]:
 
 def _read(path: Path) -> None:
     read_demonstrations(path, on_note=lambda note: None)
+
+
+def _open_suite(path: Path) -> None:
+    """Import a suite's file and ask what its tasks are; what its own code does then is its own."""
+    # A module is imported once: each changed file needs a name of its own.
+    own = path.with_stem(f"changed_suite_{hash_file(path)[:16]}")
+    shutil.copy(path, own)
+    try:
+        suite = find_suite(str(own))
+        for task in suite.tasks():
+            suite.space(task)
+    finally:
+        own.unlink()
+        sys.modules.pop(own.stem, None)
 
 
 def _verify(folder: Path) -> None:
