@@ -341,10 +341,10 @@ def _tell_earlier(result: dict[str, Any]) -> str:
 
 def summarize_shipped(shipped: dict[str, Any], resolve: Resolve) -> str:
     """The bundled generator's unseen tasks, method by method."""
+    findings = f"{write_rivalry(shipped)} {_write_curve(shipped, 'unguided')}".rstrip()
     return (
         "The bundled generator alone, on unseen tasks:\n"
         f"{_tell_earlier(shipped)}{_describe_layouts(shipped)}\n"
-        f"{write_methods(shipped, README_METHODS)}\n\n"
-        f"{write_rivalry(shipped)} {_write_curve(shipped, 'unguided')}\n\n"
+        f"{write_methods(shipped, README_METHODS)}\n\n{findings}\n\n"
         f"{describe(shipped, resolve, with_cells=False)}"
     )
