@@ -106,7 +106,7 @@ def test_the_demonstration_the_first_policies_and_the_rival_are_filmed(shown):
     assert (first.layout, first.title) == (20_000, "The demonstration")
     np.testing.assert_array_equal(first.episode.actions, shown.demonstration.actions)
     for row, take in enumerate(generated):
-        assert (take.title, take.layout) == (f"Policy {row}", SHARED)
+        assert (take.title, take.layout) == (f"Generated policy {row}", SHARED)
         np.testing.assert_array_equal(take.episode.actions, play(policies, row, SHARED))
     assert len(generated) == 2
     assert (rival.title, rival.layout) == ("Cloned from the demonstration", SHARED)

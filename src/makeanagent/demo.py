@@ -186,7 +186,7 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
 
     with stage("film"):
         takes = [
-            Take(title=f"Policy {row}", layout=first_layout, episode=same_layout[row])
+            Take(title=f"Generated policy {row}", layout=first_layout, episode=same_layout[row])
             for row in range(min(num, _FILMED_POLICIES))
         ]
         takes.append(

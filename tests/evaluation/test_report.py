@@ -143,7 +143,7 @@ def test_a_rival_stands_beside_what_was_generated(report, tmp_path):
     cells = Cells(write(replace(report, rival=rival), tmp_path)[0])
     assert cells.tiles[2] == [
         "37%",
-        "cloning: the same demonstration, 12.00 s of training, 50 held-out layouts; 0.20 to 0.50",
+        "cloning: the same demonstration, 12 s of training, 50 held-out layouts; 0.20 to 0.50",
     ]
     assert ["held-out", "cloning", "0.370", "0.20 to 0.50"] in cells.rows
 
