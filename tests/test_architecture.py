@@ -63,12 +63,12 @@ MAY_IMPORT = {
 OWNERS = {
     "metaworld": "suites/metaworld*.py",
     "mujoco": "suites/*.py",
-    "robosuite": "suites/*.py",
+    "robosuite": "suites/robosuite/*.py",
 }
 SIMULATORS = {"metaworld", "mujoco", "robosuite", "gymnasium"}
 
 # Too slow to import before a command needs them.
-HEAVY = {"torch", "diffusers", "metaworld", "matplotlib", "minari"}
+HEAVY = {"torch", "diffusers", "metaworld", "matplotlib", "minari", "robosuite", "numba"}
 
 # They run code that a file names.
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
