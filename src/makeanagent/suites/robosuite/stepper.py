@@ -67,7 +67,7 @@ class Stepper:
 
     @property
     def rotation(self) -> np.ndarray:
-        """The hand's, `[3, 3]`: x across the palm, y from finger to finger, z out of the hand."""
+        """The hand's, `[3, 3]`: x from finger to finger, z out of the hand."""
         return self.data.site_xmat[self.site].reshape(3, 3).copy()
 
     def find_jacobian(self) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from makeanagent.suites.robosuite.experts.motion import Aim, Scene, angle_between, turn_about
+from makeanagent.suites.robosuite.experts.motion import UP, Aim, Scene, angle_between, turn_about
 
-_UP = np.array([0.0, 0.0, 1.0])
 # In the door's frame, x along the door and y into it (robosuite's door_lock.xml).
 _HINGE = np.array([0.255, 0.0, 0.0])
 _LATCH = np.array([-0.175, 0.0, -0.025])
@@ -30,7 +29,7 @@ def aim_door(scene: Scene) -> Aim:
     across = (_LATCH + at_latch)[:2]
     sideways = (handle - door)[:2]
     yaw = np.arctan2(sideways[1], sideways[0]) - np.arctan2(across[1], across[0])
-    frame = turn_about(_UP, yaw)
+    frame = turn_about(UP, yaw)
     into = frame[:, 1]
 
     pivot = door + frame @ _LATCH
@@ -40,7 +39,7 @@ def aim_door(scene: Scene) -> Aim:
     # Fingers above and below: two ways, of which the hand takes the nearer.
     tilt = np.clip(latch, 0.0, _TILT)
     upright = min(
-        (np.stack((sign * _UP, np.cross(into, sign * _UP), into), axis=1) for sign in (1, -1)),
+        (np.stack((sign * UP, np.cross(into, sign * UP), into), axis=1) for sign in (1, -1)),
         key=lambda way: angle_between(turn_about(into, tilt) @ way, scene.rotation),
     )
     rotation = turn_about(into, tilt) @ upright
@@ -54,7 +53,7 @@ def aim_door(scene: Scene) -> Aim:
             target = pivot + turn_about(into, lead) @ (grip - pivot)
             if latch > _FREE or hinge > 0.03:
                 arm = grip - (door + frame @ _HINGE)
-                pull = np.cross(_UP, arm)
+                pull = np.cross(UP, arm)
                 target = target + 0.06 * pull / np.linalg.norm(pull)
             rotation = turn_about(into, min(max(latch, 0.0) + _TILT_LEAD, _TILT)) @ upright
         return Aim(position=target, rotation=rotation, close=True, max_turn=2.5)

@@ -38,5 +38,5 @@ def _find_extent(scene: Scene) -> float:
     """The cube's extent from finger to finger, which holds it as it stands."""
     x, y, z, w = scene.objects[9:13]
     yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-    yaw -= np.arctan2(scene.rotation[1, 1], scene.rotation[0, 1])
+    yaw -= np.arctan2(scene.rotation[1, 0], scene.rotation[0, 0])
     return _WIDTH * float(abs(np.cos(yaw)) + abs(np.sin(yaw)))

@@ -7,8 +7,9 @@ from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
 
 _POSITION_GAIN, _ROTATION_GAIN = 5.0, 4.0
 "Speed by distance, 1 / s."
+UP = np.array([0.0, 0.0, 1.0])
 DOWN = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
-"The hand's rotation with its fingers down, side by side along x."
+"The hand's rotation with its fingers down, side by side along y."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Scene:
     position: np.ndarray
     "Of the hand, `[3]`."
     rotation: np.ndarray
-    "Of the hand, `[3, 3]`: its y goes from finger to finger, its z out of the hand."
+    "Of the hand, `[3, 3]`: its x goes from finger to finger, its z out of the hand."
     gap: float
     "Between the fingers' pads."
     objects: np.ndarray
