@@ -21,9 +21,9 @@ _HELD_GAPS = (0.026, 0.0355)
 _CARRY_HEIGHT, _CLEAR_HEIGHT, _LOW_HEIGHT = 1.0, 0.97, 0.83
 "Of the nut: over the pegs, which end at 0.95; high enough to set off; around its peg."
 _CAREFUL_SPEED = 0.12
-_LEAST_YAW = np.pi / 3
-"""So far is the handle to point away from straight ahead: behind the peg it would be beyond the
-Panda's reach."""
+_LEAST_YAW = np.pi / 2
+"""So far at least is the handle to point away from straight ahead: behind the peg it would be
+beyond the Panda's reach."""
 
 
 def aim_square_nut(scene: Scene) -> Aim:
@@ -67,7 +67,7 @@ def _find_grip(scene: Scene, yaw: float) -> np.ndarray:
 def _find_quarter(yaw: float) -> float:
     """The nearest quarter turn at which the handle does not point away from the arm."""
     quarter = np.pi / 2
-    return float(np.copysign(max(np.round(abs(yaw) / quarter), 1.0) * quarter, yaw))
+    return float(np.copysign(max(np.round(abs(yaw) / quarter) * quarter, _LEAST_YAW), yaw))
 
 
 def _carry(scene: Scene, nut_rotation: np.ndarray, yaw: float, quarters: bool) -> Aim:
