@@ -17,7 +17,7 @@ test: $(READY)
 # The extra's own tests, the slow ones too: every task, arm and controller against robosuite itself.
 robosuite-test: $(READY)
 	$(INSTALL) -e '.[dev,sb3,robosuite]'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/robosuite -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/test_robosuite*.py -m "slow or not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -55,11 +55,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def build_environment(task: TaskId) -> Any:  # noqa: ANN401
-    """Robosuite's environment of a task, soft resets, 20 actions in a second.
-
-    Raises:
-        InputError: robosuite is not installed.
-    """
+    """Robosuite's environment of a task, with soft resets."""
     _import_quietly()
     import robosuite
     from robosuite.controllers import (
@@ -98,14 +94,18 @@ def build_environment(task: TaskId) -> Any:  # noqa: ANN401
     return environment
 
 
-def _import_quietly() -> None:
-    """Import robosuite, without its advice on files and packages that are not needed.
+def require_robosuite() -> None:
+    """Say how robosuite is installed, where it is not.
 
     Raises:
-        InputError: it is not installed.
+        InputError: it is not.
     """
     if find_spec("robosuite") is None:
         raise InputError("robosuite: not installed: pip install 'makeanagent[robosuite]'")
+
+
+def _import_quietly() -> None:
+    """Import robosuite, without its advice on files and packages that are not needed."""
     opengl = os.environ.get("MUJOCO_GL")
     silenced = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 
 from makeanagent.errors import InputError
-from makeanagent.suites.robosuite.ids import TaskId
+from makeanagent.suites.robosuite.ids import HORIZONS, TaskId
 from makeanagent.suites.robosuite.observations import Observer
 from makeanagent.suites.robosuite.randomization import (
     RandomizationConfig,
@@ -14,8 +14,6 @@ from makeanagent.suites.robosuite.randomization import (
 from makeanagent.suites.robosuite.stepper import Stepper
 from makeanagent.suites.suite import Step
 
-HORIZONS = {"lift": 150, "door": 250, "nut-square": 300, "nut-round": 300}
-"Steps of an episode: experts need half of them."
 _PICTURE_SIZE = 480
 
 
@@ -25,9 +23,6 @@ class RobosuiteEnvironment:
     Args:
         task: what is built.
         randomization: what a randomised world is drawn from.
-
-    Raises:
-        InputError: robosuite is not installed.
     """
 
     def __init__(self, task: TaskId, randomization: RandomizationConfig) -> None:

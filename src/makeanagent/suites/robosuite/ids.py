@@ -7,6 +7,8 @@ from makeanagent.errors import InputError
 
 TASKS = ("lift", "door", "nut-square", "nut-round")
 ARMS = ("panda", "sawyer", "iiwa", "kinova3", "ur5e")
+HORIZONS = {"lift": 150, "door": 250, "nut-square": 300, "nut-round": 300}
+"Steps of an episode: twice what experts need, or more."
 END_EFFECTOR, JOINT = "end-effector", "joint"
 _JOINT_ENDING, _RANDOMIZED_ENDING = "-joint", "-randomized"
 

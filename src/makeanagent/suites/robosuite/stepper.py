@@ -25,9 +25,6 @@ class Stepper:
 
     Args:
         task: what is built.
-
-    Raises:
-        InputError: robosuite is not installed.
     """
 
     def __init__(self, task: TaskId) -> None:

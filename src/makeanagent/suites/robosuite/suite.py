@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from makeanagent.suites.robosuite.builder import require_robosuite
 from makeanagent.suites.robosuite.ids import list_ids, read_id
 from makeanagent.suites.robosuite.randomization import RandomizationConfig
 from makeanagent.suites.robosuite.spaces import find_space
@@ -44,6 +45,7 @@ class RobosuiteSuite(Suite):
             InputError: robosuite is not installed.
         """
         found = read_id(task)
+        require_robosuite()
         from makeanagent.suites.robosuite.environment import RobosuiteEnvironment
 
         return RobosuiteEnvironment(found, self.randomization)
@@ -52,9 +54,10 @@ class RobosuiteSuite(Suite):
         """The scripted expert of a task.
 
         Raises:
-            InputError: it has none.
+            InputError: it has none, or robosuite is not installed.
         """
         found = read_id(task)
+        require_robosuite()
         from makeanagent.suites.robosuite.experts.acting import find_expert
 
         return find_expert(found)
