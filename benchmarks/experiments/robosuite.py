@@ -14,7 +14,15 @@ from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.parallel import open_pool, run_jobs
 from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import Suite, find_suite, layouts
-from makeanagent.suites.robosuite.ids import ARMS, END_EFFECTOR, HORIZONS, JOINT, TASKS, TaskId
+from makeanagent.suites.robosuite.ids import (
+    ARMS,
+    END_EFFECTOR,
+    HORIZONS,
+    JOINT,
+    TASKS,
+    WITHOUT_EXPERT,
+    TaskId,
+)
 
 _TIMED = ("lift", "door")
 _TIMED_ARMS = ("panda", "sawyer")
@@ -47,6 +55,7 @@ class Command:
             for task in TASKS
             for arm in self.arms
             for form in _FORMS
+            if (task, arm) not in WITHOUT_EXPERT
         ]
         where = layouts.SCORING[: self.num_layouts]
         speed = _measure_speeds(suite, self.repeats)
@@ -121,6 +130,14 @@ def _time_steps(step: Callable[[np.ndarray], Any], actions: np.ndarray) -> float
     return time.process_time() - begin
 
 
+def _describe_expert(row: dict[str, Any] | None) -> str:
+    """Success and mean steps, where there is an expert, and where it succeeds."""
+    if row is None:
+        return "–"
+    steps = "" if row["mean_steps"] is None else f" ({row['mean_steps']:.0f})"
+    return share(row["success"]) + steps
+
+
 def write_page() -> str:
     """The section; empty without figures."""
     result = read_optional("robosuite")
@@ -132,9 +149,8 @@ def write_page() -> str:
         [
             f"{task}, {form}",
             *(
-                f"{share(row['success'])} ({row['mean_steps'] or 0:.0f})"
+                _describe_expert(experts.get(str(TaskId(task=task, arm=arm, form=form))))
                 for arm in arms
-                if (row := experts[str(TaskId(task=task, arm=arm, form=form))])
             ),
         ]
         for task in TASKS
@@ -154,7 +170,7 @@ def write_page() -> str:
     return f"""## Robosuite
 
 Scripted experts on {result["settings"]["options"]["num_layouts"]} layouts: success by robosuite's
-own check, and mean steps until then.
+own check, and mean steps until then. – where there is none, for want of success.
 
 {table(["task and form", *arms], rows)}
 

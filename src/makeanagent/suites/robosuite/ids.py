@@ -9,6 +9,9 @@ TASKS = ("lift", "door", "nut-square", "nut-round")
 ARMS = ("panda", "sawyer", "iiwa", "kinova3", "ur5e")
 HORIZONS = {"lift": 150, "door": 250, "nut-square": 300, "nut-round": 300}
 "Steps of an episode: twice what experts need, or more."
+WITHOUT_EXPERT = {("door", "ur5e"), ("nut-square", "kinova3"), ("nut-round", "kinova3")}
+"""Tasks and arms for which the experts succeed too rarely; the Kinova's hand stops short of the
+pegs."""
 END_EFFECTOR, JOINT = "end-effector", "joint"
 _JOINT_ENDING, _RANDOMIZED_ENDING = "-joint", "-randomized"
 

@@ -5,12 +5,13 @@ from typing import Protocol
 
 import numpy as np
 
+from makeanagent.errors import InputError
 from makeanagent.suites.robosuite.controllers import KP, MAX_ROTATION, MAX_TRANSLATION
 from makeanagent.suites.robosuite.experts.door import aim_door
 from makeanagent.suites.robosuite.experts.lift import aim_lift
 from makeanagent.suites.robosuite.experts.motion import Aim, Scene
 from makeanagent.suites.robosuite.experts.nuts import aim_round_nut, aim_square_nut
-from makeanagent.suites.robosuite.ids import JOINT, TaskId
+from makeanagent.suites.robosuite.ids import JOINT, WITHOUT_EXPERT, TaskId
 from makeanagent.suites.suite import Act
 
 _AIMS: dict[str, Callable[[Scene], Aim]] = {
@@ -56,7 +57,13 @@ class Hand:
 
 
 def find_expert(task: TaskId) -> Act:
-    """The expert of a task."""
+    """The expert of a task.
+
+    Raises:
+        InputError: it has none.
+    """
+    if (task.task, task.arm) in WITHOUT_EXPERT:
+        raise InputError(f"robosuite/{task}: has no expert; other arms' experts have this task")
     aim = _AIMS[task.task]
     body: Body = Hand()
     if task.form == JOINT:
