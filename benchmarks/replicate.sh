@@ -75,6 +75,8 @@ python -m benchmarks samples --generator runs/samples/generator
 python -m benchmarks novelty --zoo runs/zoo --generator runs/paper/distilled-0/generator \
     --num-prompts 6 --num-layouts 10
 python -m benchmarks fuzz --zoo runs/zoo_unseen
+# Needs the extra, which `make robosuite-test` installs.
+python -m benchmarks robosuite
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture
 python -m benchmarks.write_results

@@ -102,6 +102,12 @@ def test_a_layout_comes_back_bit_by_bit():
     assert not np.array_equal(env.reset(LAYOUT + 1), fresh[0])
 
 
+def test_layouts_place_things_differently():
+    env = environment("lift-panda")
+    cubes = np.array([env.reset(LAYOUT + index)[16:18] for index in range(8)])
+    assert (np.ptp(cubes, axis=0) > 0.02).all()
+
+
 def test_a_reset_leaves_the_random_generator_alone():
     np.random.seed(5)
     expected = np.random.rand()
