@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test robosuite-test lint clean
 
 # A task that this generator was never trained on, one of the paper's nine.
 demo: $(READY)
@@ -13,6 +13,11 @@ demo: $(READY)
 # One thread in each of the two processes, or they would fight over the cores.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# The extra's own tests, the slow ones too: every task, arm and controller against robosuite itself.
+robosuite-test: $(READY)
+	$(INSTALL) -e '.[dev,robosuite]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/test_robosuite*.py -m "slow or not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -79,6 +79,8 @@ make-an-agent zoo build --out runs/reacher_zoo --suite examples/reacher_suite.py
 make-an-agent train all --zoo runs/reacher_zoo --out runs/reacher --preset smoke
 python -m benchmarks finetune --gymnasium-generator runs/reacher/generator --seeds 1 --num-steps 1500
 python -m benchmarks fuzz --zoo runs/zoo_unseen
+# Needs the extra, which `make robosuite-test` installs.
+python -m benchmarks robosuite
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture
 python -m benchmarks.write_results

@@ -64,12 +64,15 @@ MAY_IMPORT = {
 OWNERS = {
     "metaworld": "suites/metaworld*.py",
     "mujoco": "suites/*.py",
-    "robosuite": "suites/*.py",
+    "robosuite": "suites/robosuite/*.py",
 }
 SIMULATORS = {"metaworld", "mujoco", "robosuite", "gymnasium"}
 
 # Too slow to import before a command needs them.
-HEAVY = {"torch", "diffusers", "metaworld", "matplotlib", "minari", "h5py", "pyarrow"}
+HEAVY = {
+    "torch", "diffusers", "metaworld", "matplotlib", "minari", "h5py", "pyarrow", "robosuite",
+    "numba",
+}  # fmt: skip
 
 # They run code that a file names.
 UNPICKLERS = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}

@@ -20,7 +20,7 @@ class Evaluate:
     policies: Annotated[Path, tyro.conf.Positional]
     "Folder of policies, as `generate` writes it."
     env: str
-    "Task to play: metaworld/reach-v3, gymnasium/<id>, procedural/<n>, <file.py>/<task>."
+    "Task to play: metaworld/reach-v3, robosuite/lift-panda, procedural/7, my_suite.py/my_task."
     out: Path | None = None
     "JSON file to write, a new one; by default <folder>-<task>.json beside the folder."
     layouts_per_policy: int = 5

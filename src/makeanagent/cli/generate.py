@@ -59,10 +59,13 @@ class Generate:
         from makeanagent.generator import MakeAnAgent
         from makeanagent.models.guidance import GuidanceConfig
         from makeanagent.policies.folder import save_policies
+        from makeanagent.suites.forms import require_form
         from makeanagent.trajectories.demonstrations import read_demonstrations
 
         prompts = read_demonstrations(self.prompt, self.read, print_note)
         generator = MakeAnAgent.from_pretrained(self.generator, self.device)
+        for prompt in prompts:
+            require_form(prompt, generator.config.suite, generator.config.space)
         prompts = self._note_units(generator, prompts)
         behaviors = [prompts] if self.together else prompts
         begin = perf_counter()

@@ -16,7 +16,7 @@ class Record:
     "It is done from the start again after a stop."
 
     env: str
-    "Task to demonstrate: metaworld/reach-v3, gymnasium/<id>, procedural/<n>, <file.py>/<task>."
+    "Task to show: metaworld/reach-v3, robosuite/lift-panda, procedural/7, my_suite.py/my_task."
     out: Path
     "File to write, .npz; with --num above 1 a folder for such files. Nothing is overwritten."
     num: int = 1

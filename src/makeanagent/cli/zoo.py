@@ -42,8 +42,9 @@ class Build:
     out: Path
     "Folder of the zoo: empty or new, or of a zoo that was begun with the same settings."
     suite: str = "metaworld"
-    """Name of the suite: metaworld, gymnasium or procedural, or a Python file that defines `suite`;
-    metaworld-symmetric and procedural-symmetric have their tasks mirrored and turned as well."""
+    """Name of the suite: metaworld, robosuite, gymnasium or procedural, or a Python file that
+    defines `suite`; metaworld-symmetric and procedural-symmetric have their tasks mirrored and
+    turned as well."""
     tasks: tuple[str, ...] = ("seen",)
     "Tasks by name, groups of the suite (Meta-World: seen, unseen, training), or all."
     seed: int = 0

@@ -15,6 +15,7 @@ _SUITES = {
     "metaworld": "metaworld:MetaWorldSuite",
     "gymnasium": "gymnasium:GymnasiumSuite",
     "procedural": "procedural:ProceduralSuite",
+    "robosuite": "robosuite:RobosuiteSuite",
 }
 """Module and class of each suite of the package, imported when it is asked for."""
 _SYMMETRIC = {"metaworld-symmetric": "metaworld", "procedural-symmetric": "procedural"}

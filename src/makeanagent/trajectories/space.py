@@ -34,6 +34,9 @@ class Space:
     "Actions of the environment itself for which -1 stands, A of them; none where it is -1 too."
     action_high: tuple[float, ...] = ()
     "Actions of the environment itself for which 1 stands."
+    form: str = ""
+    """Which of several spaces of these widths it is, where a suite has several, such as `joints of
+    the panda`. What is of another form is of another meaning, number by number."""
     positions: tuple[int, ...] = ()
     """Where in an observation positions begin: x, y and z each, all in one frame. Moving all of
     them alike along x and y leaves the right action as it is; none, where it would not. A position

@@ -1,0 +1,1 @@
+"""Scripted experts, one file a task: functions of what is observed, without memory."""

@@ -1,0 +1,84 @@
+"""From an observation to an action by way of an aim, in both forms."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from makeanagent.errors import InputError
+from makeanagent.suites.robosuite.controllers import KP, MAX_ROTATION, MAX_TRANSLATION
+from makeanagent.suites.robosuite.experts.door import aim_door
+from makeanagent.suites.robosuite.experts.lift import aim_lift
+from makeanagent.suites.robosuite.experts.motion import Aim, Scene
+from makeanagent.suites.robosuite.experts.nuts import aim_round_nut, aim_square_nut
+from makeanagent.suites.robosuite.ids import JOINT, WITHOUT_EXPERT, TaskId
+from makeanagent.suites.suite import Act
+
+_AIMS: dict[str, Callable[[Scene], Aim]] = {
+    "lift": aim_lift,
+    "door": aim_door,
+    "nut-square": aim_square_nut,
+    "nut-round": aim_round_nut,
+}
+STROKE = 0.08
+"Metres between a gripper's pads at an opening of 1."
+ADVANCE = 2.0 / np.sqrt(KP)
+"Seconds by which a goal leads what follows it at constant speed."
+
+
+class Body(Protocol):
+    """What an expert acts with: one form's way from observations and to actions."""
+
+    def see(self, observation: np.ndarray) -> Scene:
+        """The scene of an observation `[41]`."""
+        ...
+
+    def move(self, twist: np.ndarray) -> np.ndarray:
+        """The action's numbers for a hand's velocity `[6]` in the scene that was seen last."""
+        ...
+
+
+class Hand:
+    """The end-effector form."""
+
+    def see(self, observation: np.ndarray) -> Scene:
+        """The scene of an observation `[41]`."""
+        x, y = observation[3:6], observation[6:9]
+        return Scene(
+            position=observation[:3],
+            rotation=np.stack((x, y, np.cross(x, y)), axis=1),
+            gap=STROKE * observation[9],
+            objects=observation[16:30],
+        )
+
+    def move(self, twist: np.ndarray) -> np.ndarray:
+        """The action's first 6 numbers for a velocity `[6]`."""
+        return ADVANCE * twist / np.repeat((MAX_TRANSLATION, MAX_ROTATION), 3)
+
+
+def find_expert(task: TaskId) -> Act:
+    """The expert of a task.
+
+    Raises:
+        InputError: it has none.
+    """
+    if (task.task, task.arm) in WITHOUT_EXPERT:
+        raise InputError(f"robosuite/{task}: has no expert; other arms' experts have this task")
+    aim = _AIMS[task.task]
+    body: Body = Hand()
+    if task.form == JOINT:
+        from makeanagent.suites.robosuite.experts.joints import Joints
+
+        body = Joints(task)
+
+    def act(observation: np.ndarray) -> np.ndarray:
+        scene = body.see(np.asarray(observation, float))
+        wanted = aim(scene)
+        motion = body.move(wanted.find_twist(scene))
+        action = np.zeros(8)
+        # In its direction, within [-1, 1].
+        action[: len(motion)] = motion / max(1.0, np.abs(motion).max())
+        action[-1] = 1.0 if wanted.close else -1.0
+        return action
+
+    return act
