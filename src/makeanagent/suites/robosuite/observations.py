@@ -19,11 +19,10 @@ import mujoco
 import numpy as np
 
 from makeanagent.suites.robosuite.ids import JOINT, TaskId
+from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.robosuite.stepper import Stepper
 
 _MOST_JOINTS = 7
-_FULL_STROKE = 0.08
-"In metres: an opening of 1, whatever the gripper."
 # Between the pads of a gripper whose joints are at 0.
 _GAP_AT_ZERO = {"sawyer": 0.0371}
 
@@ -83,7 +82,7 @@ class Observer:
     def _find_opening(self) -> float:
         """The gap between the pads, 1 at eight centimetres."""
         first, second = self._stepper.data.qpos[self._stepper.fingers]
-        return (self._gap_at_zero + first - second) / _FULL_STROKE
+        return (self._gap_at_zero + first - second) / FULL_STROKE
 
 
 class _Objects(Protocol):

@@ -3,6 +3,8 @@
 from makeanagent.suites.robosuite.ids import JOINT, TaskId
 from makeanagent.trajectories.space import Space
 
+FULL_STROKE = 0.08
+"Metres between the fingers' pads at an opening of 1, whatever the gripper."
 _END_EFFECTOR_SPACE = Space(
     observation_dim=41,
     # Translation 3, rotation 3, one that moves nothing, gripper: as many as in the joint form.

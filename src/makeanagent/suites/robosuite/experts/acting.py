@@ -12,6 +12,7 @@ from makeanagent.suites.robosuite.experts.lift import aim_lift
 from makeanagent.suites.robosuite.experts.motion import Aim, Scene
 from makeanagent.suites.robosuite.experts.nuts import aim_round_nut, aim_square_nut
 from makeanagent.suites.robosuite.ids import JOINT, WITHOUT_EXPERT, TaskId
+from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.suite import Act
 
 _AIMS: dict[str, Callable[[Scene], Aim]] = {
@@ -20,8 +21,6 @@ _AIMS: dict[str, Callable[[Scene], Aim]] = {
     "nut-square": aim_square_nut,
     "nut-round": aim_round_nut,
 }
-STROKE = 0.08
-"Metres between a gripper's pads at an opening of 1."
 ADVANCE = 2.0 / np.sqrt(KP)
 "Seconds by which a goal leads what follows it at constant speed."
 
@@ -47,7 +46,7 @@ class Hand:
         return Scene(
             position=observation[:3],
             rotation=np.stack((x, y, np.cross(x, y)), axis=1),
-            gap=STROKE * observation[9],
+            gap=FULL_STROKE * observation[9],
             objects=observation[16:30],
         )
 

@@ -14,6 +14,7 @@ _INWARD, _DEPTH = 0.02, 0.012
 _FREE = 1.0
 "Angle of the latch from which on the door is pulled; it opens a little later."
 _TURNED = 1.5
+"Angle at which the latch's turn ends."
 _MOST_LEAD = 0.8
 "Angle by which the hand's place on its circle is ahead of the handle."
 _TILT, _TILT_LEAD = 0.85, 0.3

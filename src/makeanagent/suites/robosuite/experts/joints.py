@@ -6,9 +6,10 @@ import mujoco
 import numpy as np
 
 from makeanagent.suites.robosuite.controllers import MAX_JOINT_ANGLE
-from makeanagent.suites.robosuite.experts.acting import ADVANCE, STROKE
+from makeanagent.suites.robosuite.experts.acting import ADVANCE
 from makeanagent.suites.robosuite.experts.motion import Scene
 from makeanagent.suites.robosuite.ids import TaskId
+from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.robosuite.stepper import Stepper
 
 _DAMPING = 0.02
@@ -45,7 +46,7 @@ class Joints:
         return Scene(
             position=arm.position,
             rotation=arm.rotation,
-            gap=STROKE * float(observation[25:27].mean()),
+            gap=FULL_STROKE * float(observation[25:27].mean()),
             objects=observation[27:41],
         )
 
