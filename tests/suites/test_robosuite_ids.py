@@ -66,12 +66,6 @@ def test_a_zoo_of_two_forms_is_refused():
         find_space(SUITE, tasks, need_experts=False)
 
 
-def test_an_arm_without_an_expert_says_so(monkeypatch):
-    monkeypatch.setattr(builder, "find_spec", lambda name: object())
-    with pytest.raises(InputError, match="robosuite/door-ur5e-randomized: has no expert"):
-        SUITE.expert("door-ur5e-randomized")
-
-
 def demonstrate(env_id, observation_dim=SPEC.observation_dim, action_dim=SPEC.action_dim):
     return Trajectory(
         observations=np.zeros((81, observation_dim)),
