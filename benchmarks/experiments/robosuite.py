@@ -20,7 +20,6 @@ from makeanagent.suites.robosuite.ids import (
     HORIZONS,
     JOINT,
     TASKS,
-    WITHOUT_EXPERT,
     TaskId,
 )
 
@@ -51,11 +50,11 @@ class Command:
         """Measure, and write the figures."""
         suite = find_suite("robosuite")
         tasks = [
-            TaskId(task=task, arm=arm, form=form)
+            found
             for task in TASKS
             for arm in self.arms
             for form in _FORMS
-            if (task, arm) not in WITHOUT_EXPERT
+            if (found := TaskId(task=task, arm=arm, form=form)).has_expert
         ]
         where = layouts.SCORING[: self.num_layouts]
         speed = _measure_speeds(suite, self.repeats)

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("robosuite", reason="needs the extra robosuite", exc_type=ImportError)
 
+from makeanagent.errors import InputError
 from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.suites.robosuite.experts.acting import Hand
@@ -148,6 +149,11 @@ def test_experts_succeed_and_remember_nothing(name):
     first = expert(env.reset(LAYOUT))
     expert(env.reset(LAYOUT + 1))
     np.testing.assert_array_equal(expert(env.reset(LAYOUT)), first)
+
+
+def test_an_arm_without_an_expert_says_so():
+    with pytest.raises(InputError, match="robosuite/door-ur5e-randomized: has no expert"):
+        SUITE.expert("door-ur5e-randomized")
 
 
 def test_success_and_reward_are_robosuites_own():

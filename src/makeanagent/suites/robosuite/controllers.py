@@ -29,6 +29,7 @@ def pose_torques(
     velocities: np.ndarray,
     rest: np.ndarray,
     bias: np.ndarray,
+    limits: np.ndarray,
     kp: float,
 ) -> np.ndarray:
     """Torques of OSC_POSE, `[J]`: position and orientation decoupled, the rest toward `rest`.
@@ -43,8 +44,10 @@ def pose_torques(
         velocities: of the joints, `[J]`.
         rest: the joints that the null space is drawn to, `[J]`.
         bias: gravity and Coriolis torques, `[J]`.
+        limits: least and largest torques, `[2, J]`.
         kp: proportional gain.
     """
+    mass, jacobian = np.ascontiguousarray(mass), np.ascontiguousarray(jacobian)
     twist = jacobian @ velocities
     rotation_error = 0.5 * (
         np.cross(rotation[:, 0], goal_rotation[:, 0])
@@ -65,7 +68,8 @@ def pose_torques(
     null_kd = 2.0 * np.sqrt(NULLSPACE_KP)
     toward_rest = mass @ (NULLSPACE_KP * (rest - joints) - null_kd * velocities)
     unfelt = toward_rest - jacobian.T @ np.linalg.solve(mobility, by_joint.T @ toward_rest)
-    return jacobian.T @ wrench + bias + unfelt
+    torques = jacobian.T @ wrench + bias + unfelt
+    return np.minimum(np.maximum(torques, limits[0]), limits[1])
 
 
 @njit(cache=True)
@@ -74,6 +78,7 @@ def joint_torques(
     error: np.ndarray,
     velocities: np.ndarray,
     bias: np.ndarray,
+    limits: np.ndarray,
     kp: float,
 ) -> np.ndarray:
     """Torques of JOINT_POSITION, `[J]`.
@@ -83,6 +88,9 @@ def joint_torques(
         error: goal minus joints, `[J]`.
         velocities: of the joints, `[J]`.
         bias: gravity and Coriolis torques, `[J]`.
+        limits: least and largest torques, `[2, J]`.
         kp: proportional gain.
     """
-    return mass @ (kp * error - 2.0 * np.sqrt(kp) * velocities) + bias
+    wanted = kp * error - 2.0 * np.sqrt(kp) * velocities
+    torques = np.ascontiguousarray(mass) @ wanted + bias
+    return np.minimum(np.maximum(torques, limits[0]), limits[1])

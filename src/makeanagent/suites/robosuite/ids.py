@@ -9,11 +9,20 @@ TASKS = ("lift", "door", "nut-square", "nut-round")
 ARMS = ("panda", "sawyer", "iiwa", "kinova3", "ur5e")
 HORIZONS = {"lift": 150, "door": 250, "nut-square": 300, "nut-round": 300}
 "Steps of an episode: twice what experts need, or more."
-WITHOUT_EXPERT = {("door", "ur5e"), ("nut-square", "kinova3"), ("nut-round", "kinova3")}
-"""Tasks and arms for which the experts succeed too rarely; the Kinova's hand stops short of the
-pegs."""
 END_EFFECTOR, JOINT = "end-effector", "joint"
 _JOINT_ENDING, _RANDOMIZED_ENDING = "-joint", "-randomized"
+
+
+# Where experts succeed too rarely; the Kinova's hand stops short of the pegs.
+_WITHOUT_EXPERT = (
+    ("door", "ur5e", END_EFFECTOR),
+    ("door", "ur5e", JOINT),
+    ("nut-square", "kinova3", END_EFFECTOR),
+    ("nut-square", "kinova3", JOINT),
+    ("nut-round", "kinova3", END_EFFECTOR),
+    ("nut-round", "kinova3", JOINT),
+    ("nut-round", "iiwa", JOINT),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +37,11 @@ class TaskId:
     "Of observations and actions: `END_EFFECTOR` or `JOINT`."
     randomized: bool = False
     "Whether start pose, gripper and gains differ from layout to layout."
+
+    @property
+    def has_expert(self) -> bool:
+        """Whether an expert succeeds at it."""
+        return (self.task, self.arm, self.form) not in _WITHOUT_EXPERT
 
     def __str__(self) -> str:
         joint = _JOINT_ENDING if self.form == JOINT else ""

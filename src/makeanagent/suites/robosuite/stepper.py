@@ -43,34 +43,40 @@ class Stepper:
         "Of the hand, between the fingers."
         self._by_joints = task.form == JOINT
         self._gripper = robot.gripper["right"]
-        self._motors = np.array(robot._ref_actuators_indexes_dict["right"])
+        motors = np.array(robot._ref_actuators_indexes_dict["right"])
+        self._limits = self.model.actuator_ctrlrange[motors].T.copy()
         self._finger_motors = np.array(robot._ref_joint_gripper_actuator_indexes["right"])
-        self._low, self._high = self.model.actuator_ctrlrange[self._motors].T.copy()
         finger_range = self.model.actuator_ctrlrange[self._finger_motors]
         self._finger_middle = finger_range.mean(axis=1)
         self._finger_span = np.ptp(finger_range, axis=1) / 2
         # Which way each finger's motor opens: robosuite's actions close from 1 on.
         self._opening = -np.sign(self._gripper.format_action(np.ones(1)))
         self._steps = round(1 / (CONTROL_FREQUENCY * self.model.opt.timestep))
-        self._mass = np.zeros((self.model.nv, self.model.nv))
-        self._translation = np.zeros((3, self.model.nv))
-        self._rotation = np.zeros((3, self.model.nv))
-        self._among_dofs = np.ix_(self.dofs, self.dofs)
+        self._all_mass = np.zeros((self.model.nv, self.model.nv))
+        self._jacobian = np.zeros((6, self.model.nv))
+        # Views of the arm's part of MuJoCo's memory: looking it up costs as much as the physics.
+        own = slice(self.dofs[0], self.dofs[-1] + 1)
+        self._q = self.data.qpos[self.joints[0] : self.joints[-1] + 1]
+        self._velocities, self._bias = self.data.qvel[own], self.data.qfrc_bias[own]
+        self._torques = self.data.ctrl[motors[0] : motors[-1] + 1]
+        self._mass, self._arm_jacobian = self._all_mass[own, own], self._jacobian[:, own]
+        self._position = self.data.site_xpos[self.site]
+        self._axes = self.data.site_xmat[self.site].reshape(3, 3)
 
     @property
     def position(self) -> np.ndarray:
         """The hand's, in metres of the world, `[3]`."""
-        return self.data.site_xpos[self.site].copy()
+        return self._position.copy()
 
     @property
     def rotation(self) -> np.ndarray:
         """The hand's, `[3, 3]`: x from finger to finger, z out of the hand."""
-        return self.data.site_xmat[self.site].reshape(3, 3).copy()
+        return self._axes.copy()
 
     def find_jacobian(self) -> np.ndarray:
         """The hand's translation and rotation by the world's degrees of freedom, `[6, V]`."""
-        mujoco.mj_jacSite(self.model, self.data, self._translation, self._rotation, self.site)
-        return np.concatenate((self._translation, self._rotation))
+        self._update_jacobian()
+        return self._jacobian.copy()
 
     def reset(self, layout: int, variation: Variation) -> None:
         """Start an episode: robosuite's own reset with its generator seeded by the layout."""
@@ -111,50 +117,45 @@ class Stepper:
 
     def _follow_joints(self, displacement: np.ndarray) -> None:
         """Move the joints by `[J]` radians."""
-        data = self.data
+        model, data = self.model, self.data
         for step in range(self._steps):
-            mujoco.mj_step1(self.model, data)
-            joints = data.qpos[self.joints]
+            mujoco.mj_step1(model, data)
             if step == 0:
-                goal = joints + displacement
-            torques = joint_torques(
-                self._find_mass(),
-                goal - joints,
-                data.qvel[self.dofs],
-                data.qfrc_bias[self.dofs],
-                self._kp,
+                goal = self._q + displacement
+            mujoco.mj_fullM(model, self._all_mass, data.qM)
+            self._torques[:] = joint_torques(
+                self._mass, goal - self._q, self._velocities, self._bias, self._limits, self._kp
             )
-            data.ctrl[self._motors] = np.clip(torques, self._low, self._high)
-            mujoco.mj_step2(self.model, data)
+            mujoco.mj_step2(model, data)
 
     def _follow_pose(self, translation: np.ndarray, rotation: np.ndarray) -> None:
         """Move the hand by `[3]` metres and turn it by a rotation vector `[3]` of radians."""
-        data = self.data
+        model, data = self.model, self.data
         for step in range(self._steps):
-            mujoco.mj_step1(self.model, data)
-            now = data.site_xmat[self.site].reshape(3, 3)
+            mujoco.mj_step1(model, data)
             if step == 0:
-                goal = self.position + translation
-                goal_rotation = rotate(rotation) @ now
-            torques = pose_torques(
-                self._find_mass(),
-                self.find_jacobian()[:, self.dofs],
-                goal - data.site_xpos[self.site],
-                now,
+                goal = self._position + translation
+                goal_rotation = rotate(rotation) @ self._axes
+            mujoco.mj_fullM(model, self._all_mass, data.qM)
+            self._update_jacobian()
+            self._torques[:] = pose_torques(
+                self._mass,
+                self._arm_jacobian,
+                goal - self._position,
+                self._axes,
                 goal_rotation,
-                data.qpos[self.joints],
-                data.qvel[self.dofs],
+                self._q,
+                self._velocities,
                 self._rest,
-                data.qfrc_bias[self.dofs],
+                self._bias,
+                self._limits,
                 self._kp,
             )
-            data.ctrl[self._motors] = np.clip(torques, self._low, self._high)
-            mujoco.mj_step2(self.model, data)
+            mujoco.mj_step2(model, data)
 
-    def _find_mass(self) -> np.ndarray:
-        """The arm's mass matrix, `[J, J]`."""
-        mujoco.mj_fullM(self.model, self._mass, self.data.qM)
-        return self._mass[self._among_dofs]
+    def _update_jacobian(self) -> None:
+        jacobian = self._jacobian
+        mujoco.mj_jacSite(self.model, self.data, jacobian[:3], jacobian[3:], self.site)
 
 
 def rotate(vector: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from makeanagent.suites.robosuite.experts.door import aim_door
 from makeanagent.suites.robosuite.experts.lift import aim_lift
 from makeanagent.suites.robosuite.experts.motion import Aim, Scene
 from makeanagent.suites.robosuite.experts.nuts import aim_round_nut, aim_square_nut
-from makeanagent.suites.robosuite.ids import JOINT, WITHOUT_EXPERT, TaskId
+from makeanagent.suites.robosuite.ids import JOINT, TaskId
 from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.suite import Act
 
@@ -61,7 +61,7 @@ def find_expert(task: TaskId) -> Act:
     Raises:
         InputError: it has none.
     """
-    if (task.task, task.arm) in WITHOUT_EXPERT:
+    if not task.has_expert:
         raise InputError(f"robosuite/{task}: has no expert; other arms' experts have this task")
     aim = _AIMS[task.task]
     body: Body = Hand()
