@@ -109,10 +109,15 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except Exception as error:
         # Besides its own type it raises others, as for bfloat16, which numpy lacks.
         raise InputError(f"{path}: not readable as safetensors: {describe_error(error)}") from None
+    for name, tensor in tensors.items():
+        # Some libraries bring numpy such types: what is read is not to depend on what is installed.
+        if tensor.dtype.kind not in "biuf":
+            raise InputError(f"{path}: not readable as safetensors: {name} is {tensor.dtype}")
+    return tensors
 
 
 def hash_file(path: Path) -> str:

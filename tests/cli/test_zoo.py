@@ -95,7 +95,7 @@ def test_kill_9_costs_no_more_than_the_work_in_flight(tmp_path, tiny_zoo, capsys
 
     assert run(*BUILD, "--out", folder, "--workers", 1) == 0
     assert run("zoo", "verify", folder) == 0
-    assert "2 shard(s), all whole" in capsys.readouterr().out
+    assert "2 shards, all whole" in capsys.readouterr().out
     assert (folder / f"{finished[0]}.safetensors").stat().st_mtime_ns == before
     assert bytes_of(Zoo.open(folder)) == bytes_of(tiny_zoo)
     assert not list(folder.glob(".*")), "nothing of the killed jobs is left"
@@ -141,7 +141,7 @@ def test_show_tells_how_the_zoo_and_a_task_were_made(tiny_zoo, capsys):
 
 def test_verify_passes_a_whole_zoo(tiny_zoo, capsys):
     assert run("zoo", "verify", tiny_zoo.folder) == 0
-    assert capsys.readouterr().out == f"{tiny_zoo.folder}: 2 shard(s), all whole\n"
+    assert capsys.readouterr().out == f"{tiny_zoo.folder}: 2 shards, all whole\n"
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_verify_names_a_damaged_shard_and_a_rebuild_mends_it(damaged, tiny_zoo, 
     assert run("zoo", "verify", damaged.parent) == 2
     captured = capsys.readouterr()
     assert captured.out.startswith(f"{damaged}: altered: ")
-    assert captured.err.startswith(f"make-an-agent: error: {damaged.parent}: 1 fault(s)")
+    assert captured.err.startswith(f"make-an-agent: error: {damaged.parent}: 1 fault")
     assert len(captured.err.splitlines()) == 1
 
     damaged.with_suffix(".json").unlink()
@@ -250,7 +250,7 @@ def test_a_sac_zoo_is_built_listed_shown_and_verified(sac_zoo, capsys):
     assert first == "drift-v1-000: expert success 0.85, seed 0"
     assert runs and all("checkpoints, success" in line for line in runs)
     assert run("zoo", "verify", sac_zoo) == 0
-    assert capsys.readouterr().out == f"{sac_zoo}: 2 shard(s), all whole\n"
+    assert capsys.readouterr().out == f"{sac_zoo}: 2 shards, all whole\n"
 
 
 def test_a_finished_sac_zoo_is_left_as_it_is(sac_zoo, capsys):
