@@ -18,8 +18,9 @@ from benchmarks.experiments.unseen_page import (
     write_rivalry,
 )
 from benchmarks.pages.means import write_means
-from benchmarks.pages.tables import count, describe
+from benchmarks.pages.tables import describe
 from benchmarks.results import RESULTS, ROOT, STALE, list_changes, read_optional, read_result
+from makeanagent.cli.words import count
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 

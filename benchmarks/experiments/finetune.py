@@ -14,11 +14,12 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.experiments.finetune_config import FineTuningConfig
-from benchmarks.pages.tables import count, describe, share, table
+from benchmarks.pages.tables import describe, share, table
 from benchmarks.results import Settings, read_optional, write_result
 from makeanagent.artifacts import describe_provenance, read_matching, write_json
 from makeanagent.cli.checks import require_at_least, require_picture
 from makeanagent.cli.progress import show_progress
+from makeanagent.cli.words import count
 from makeanagent.errors import InputError
 from makeanagent.evaluation.figures import FAILURE, GOAL, SUCCESS, file_style, write_figure
 from makeanagent.generator import MakeAnAgent

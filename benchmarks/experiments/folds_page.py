@@ -3,8 +3,9 @@
 from typing import Any
 
 from benchmarks.experiments.folds_partition import ENDING, FOLDS, TWINS, find_twins
-from benchmarks.pages.tables import count, describe, join, rate, table
+from benchmarks.pages.tables import describe, join, rate, table
 from benchmarks.results import Resolve
+from makeanagent.cli.words import count
 
 _COLUMNS = {
     "shown": "goal shown",

@@ -7,10 +7,11 @@ from typing import Any
 
 from benchmarks.cells import Cell, Source, ZooKind, describe_cells
 from benchmarks.pages.means import ZOOS, write_means
-from benchmarks.pages.tables import count, describe, join, plus_minus, share, table
+from benchmarks.pages.tables import describe, join, plus_minus, share, table
 from benchmarks.paper import PaperOptions, resolve_settings
 from benchmarks.rates import summarize_rates
 from benchmarks.results import read_optional, write_result
+from makeanagent.cli.words import count
 from makeanagent.errors import InputError
 from makeanagent.zoo.store import Zoo
 

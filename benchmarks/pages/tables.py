@@ -35,11 +35,6 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def count(number: int, thing: str) -> str:
-    """A number of things, in the singular for one."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def join(values: list[float]) -> str:
     """Numbers in a sentence: `0, 0.1 and 0.2`."""
     *first, last = [f"{value:g}" for value in values]

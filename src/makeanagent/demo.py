@@ -160,14 +160,15 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
     first_layout, *other_layouts = protocol.held_out_range[: 1 + _SHOWN_LAYOUTS]
     held_out = protocol.held_out_range
     total = count_rollouts(protocol, num, num) + len(held_out) + num + len(other_layouts) + 1
-    rival = find_method(_RIVAL).build(Sources(generator=generator), MethodConfig())
+    method = find_method(_RIVAL)
+    rival = method.build(Sources(generator=generator), MethodConfig())
     with stage("rollouts", total) as advance, open_pool(config.num_workers) as pool:
         training = pool.submit(_train_rival, rival, demonstration, config.seed)
         evaluation = evaluate_policies(pool, suite, task, policies, protocol, on_progress=advance)
         cloned, rival_seconds = training.result()
         played = score_policies(pool, suite, task, [cloned], held_out, advance).require_success()
         rival_found = {
-            "label": find_method(_RIVAL).label,
+            "label": method.label,
             **rate_success(played),
             "seconds": rival_seconds,
         }
@@ -324,13 +325,13 @@ def _film(
     """The demonstration, where its layout is known, and the takes; and what they show or need."""
     text = (
         f"{takes[0].title}, the first that was generated, on a new layout: {takes[0].outcome}. The"
-        " moving pictures above are of this layout, and of the demonstration on its own."
+        " moving pictures above are of this layout"
     )
     shown = find_layout(suite, task, demonstration)
     if shown is None:
-        text = text.replace(", and of the demonstration on its own", "")
-        text += " The demonstration tells no layout on which it could be played again."
+        text += ". The demonstration tells no layout on which it could be played again."
     else:
+        text += ", and of the demonstration on its own."
         take = Take(title="The demonstration", layout=shown, episode=demonstration)
         takes = [take, *takes]
     try:
