@@ -55,7 +55,8 @@ MAY_IMPORT = {
     "training": ("methods", *PARTS, *DATA, *BASE),
     "__init__": (*RECIPES, *PARTS, *DATA, *BASE),
     "demo": ("methods", *PARTS, *DATA, *BASE),
-    "cli": ("__init__", "demo", *RECIPES, *PARTS, *DATA, *BASE),
+    "web": ("demo", *PARTS, *DATA, *BASE),
+    "cli": ("__init__", "demo", "web", *RECIPES, *PARTS, *DATA, *BASE),
     "__main__": ("cli",),
     "benchmarks": ("cli", "__init__", *RECIPES, *PARTS, *DATA, *BASE),
 }
@@ -71,7 +72,7 @@ SIMULATORS = {"metaworld", "mujoco", "robosuite", "gymnasium"}
 # Too slow to import before a command needs them.
 HEAVY = {
     "torch", "diffusers", "metaworld", "matplotlib", "minari", "h5py", "pyarrow", "robosuite",
-    "numba",
+    "numba", "starlette", "uvicorn",
 }  # fmt: skip
 
 # They run code that a file names.

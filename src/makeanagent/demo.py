@@ -4,7 +4,7 @@ A recipe for whoever shows the system at work: the command line, a script, a web
 """
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,14 +138,8 @@ def run_demo(config: DemoConfig, on_progress: OnProgress | None = None) -> DemoR
         demonstration, suite, task = find_demonstration(config)
         generator = MakeAnAgent.from_pretrained(config.generator)
         demonstration, units = bring_to_units(demonstration, generator.config.space)
-        spec = generator.config.spec
-        require_widths(f"generator {config.generator}", spec, suite, task)
-        with closing(suite.make(task)) as environment:
-            if not tells_success(environment, spec.action_dim, protocol.held_out_range[0]):
-                raise InputError(
-                    f"{suite.name}/{task}: has no success signal, which the report is about;"
-                    " `make-an-agent evaluate` shows returns"
-                )
+        require_widths(f"generator {config.generator}", generator.config.spec, suite, task)
+        require_success_signal(suite, task, protocol.held_out_range[0])
         # The first call also loads libraries, which is no part of generating.
         generator.generate(demonstration, 1)
 
@@ -247,6 +241,20 @@ def find_demonstration(config: DemoConfig) -> tuple[Trajectory, Suite, str]:
     return Trajectory.load(path), suite, task
 
 
+def require_success_signal(suite: Suite, task: str, layout: int) -> None:
+    """Refuse a task that does not say whether it stands solved.
+
+    Raises:
+        InputError: it does not.
+    """
+    with closing(suite.make(task)) as environment:
+        if not tells_success(environment, suite.space(task).action_dim, layout):
+            raise InputError(
+                f"{suite.name}/{task}: has no success signal, which the report is about;"
+                " `make-an-agent evaluate` shows returns"
+            )
+
+
 def _train_rival(
     method: PolicyGenerator, demonstration: Trajectory, seed: int
 ) -> tuple[Policy, float]:
@@ -276,14 +284,7 @@ def _describe(
     config: DemoConfig, demonstration: Trajectory, generator: MakeAnAgent, task: str
 ) -> dict[str, str]:
     """Where everything came from, for people."""
-    first, tasks = demonstration.first_success, generator.config.tasks
-    outcome = (
-        f"success at step {first}"
-        if first
-        else f"no success: {generator.config.words_without_success}"
-    )
-    if (demonstration.source or "").endswith(TERMINATION):
-        outcome += ", which is the episode's termination"
+    tasks, outcome = generator.config.tasks, describe_outcome(demonstration, generator)
     return {
         "demonstration": f"{config.prompt or 'bundled'}, of {demonstration.env_id or 'no task'},"
         f" by {demonstration.source or 'someone'}, {len(demonstration)} steps, {outcome}",
@@ -292,6 +293,15 @@ def _describe(
         "policies": f"{config.num_policies} of {generator.config.spec.num_parameters:,} parameters,"
         f" seed {config.seed}, in {config.out / 'policies'}",
     }
+
+
+def describe_outcome(demonstration: Trajectory, generator: MakeAnAgent) -> str:
+    """Whether a demonstration shows success, and what is read of it if not, for people."""
+    first = demonstration.first_success
+    if not first:
+        return f"no success: {generator.config.words_without_success}"
+    is_end = (demonstration.source or "").endswith(TERMINATION)
+    return f"success at step {first}" + (", which is the episode's termination" if is_end else "")
 
 
 def _save(
@@ -307,35 +317,57 @@ def _save(
         folder,
         policies.parameters.numpy(),
         policies.spec,
-        {
+        describe_policies(policies, demonstration, generator)
+        | {
             "prompt": str(config.prompt or "bundled"),
-            "prompt_of_policy": [0] * len(policies),
-            "env_ids": [demonstration.env_id],
-            "action_bounds": generator.config.action_bounds,
             "generator": config.generator,
-            "generator_sha256": generator.fingerprint,
             "seed": config.seed,
         },
     )
 
 
+def describe_policies(
+    policies: PolicyBatch, demonstration: Trajectory, generator: MakeAnAgent
+) -> dict[str, Any]:
+    """What `policies.json` says of policies that one demonstration prompted."""
+    return {
+        "prompt_of_policy": [0] * len(policies),
+        "env_ids": [demonstration.env_id],
+        "action_bounds": generator.config.action_bounds,
+        "generator_sha256": generator.fingerprint,
+    }
+
+
 def _film(
     suite: Suite, task: str, demonstration: Trajectory, takes: list[Take]
 ) -> tuple[list[Scene], str]:
-    """The demonstration, where its layout is known, and the takes; and what they show or need."""
+    """As `film_beside`, with what the pictures show in words."""
+    scenes, missing = film_beside(suite, task, demonstration, takes)
+    if not scenes:
+        return [], missing
     text = (
         f"{takes[0].title}, the first that was generated, on a new layout: {takes[0].outcome}. The"
         " moving pictures above are of this layout"
     )
+    return scenes, text + (f". {missing}" if missing else ", and of the demonstration on its own.")
+
+
+def film_beside(
+    suite: Suite, task: str, demonstration: Trajectory, takes: Sequence[Take]
+) -> tuple[list[Scene], str]:
+    """Moving pictures of a demonstration, where its layout is known, and of the takes.
+
+    Returns:
+        The scenes, none where no picture can be drawn; and which are missing for what, or nothing.
+    """
+    missing = ""
     shown = find_layout(suite, task, demonstration)
     if shown is None:
-        text += ". The demonstration tells no layout on which it could be played again."
+        missing = "The demonstration tells no layout on which it could be played again."
     else:
-        text += ", and of the demonstration on its own."
-        take = Take(title="The demonstration", layout=shown, episode=demonstration)
-        takes = [take, *takes]
+        takes = [Take(title="The demonstration", layout=shown, episode=demonstration), *takes]
     try:
-        return film_scenes(suite, task, takes), text
+        return film_scenes(suite, task, takes), missing
     except InputError as error:
         return [], str(error)
 

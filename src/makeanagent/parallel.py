@@ -188,7 +188,7 @@ def _single_threaded() -> Iterator[None]:
     finally:
         for name, value in saved.items():
             if value is None:
-                os.environ.pop(name)
+                os.environ.pop(name, None)  # Another thread may have been first.
             else:
                 os.environ[name] = value
 

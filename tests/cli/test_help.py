@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from makeanagent import cli, read_options
-from makeanagent.cli import convert, demo, evaluate, export, generate, record, train, zoo
+from makeanagent.cli import convert, demo, evaluate, export, generate, record, train, web, zoo
 
 
 def read_docs(module):
@@ -24,7 +24,7 @@ def read_docs(module):
 
 
 @pytest.mark.parametrize(
-    "module", [demo, record, convert, read_options, generate, evaluate, export, train]
+    "module", [demo, record, convert, read_options, generate, evaluate, export, train, web]
 )
 def test_each_option_has_its_clause(module):
     docs = read_docs(module)
@@ -40,7 +40,7 @@ def test_each_option_has_its_clause(module):
 
 VERBS = (
     demo.Demo, record.Record, convert.Convert, generate.Generate, evaluate.Evaluate,
-    export.Export, train.Train, zoo.Build, zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
+    export.Export, train.Train, web.Web, zoo.Build, zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
 )  # fmt: skip
 
 

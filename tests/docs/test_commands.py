@@ -24,7 +24,17 @@ PAGES = sorted(
     )
 )
 PROGRAMS = {"make-an-agent": cli.main, "python -m benchmarks": run_benchmark}
-VERBS = ("Demo", "Record", "Convert", "Generate", "Evaluate", "Export", "ZooCommand", "Train")
+VERBS = (
+    "Demo",
+    "Record",
+    "Convert",
+    "Generate",
+    "Evaluate",
+    "Export",
+    "ZooCommand",
+    "Train",
+    "Web",
+)
 
 
 def find_commands(page: str, program: str) -> list[list[str]]:

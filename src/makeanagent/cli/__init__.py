@@ -13,6 +13,7 @@ from makeanagent.cli.export import Export
 from makeanagent.cli.generate import Generate
 from makeanagent.cli.record import Record
 from makeanagent.cli.train import Train
+from makeanagent.cli.web import Web
 from makeanagent.cli.zoo import ZooCommand
 from makeanagent.errors import InputError
 
@@ -23,6 +24,7 @@ _Verb = (
     | Annotated[Generate, tyro.conf.subcommand("generate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Web, tyro.conf.subcommand("web")]
     | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
 )

@@ -33,6 +33,8 @@ SUCCESS = "#1f8fd0"
 FAILURE = "#e07020"
 OBJECT = "#b565a7"
 GOAL = "#129e78"
+_ENTRY_WIDTH = 1.45
+"""Inches of an entry of a legend."""
 _GREY = "#8a8f98"
 _GRID = "#dfe2e6"
 
@@ -119,7 +121,7 @@ def draw_paths(suite: Suite, task: str, panels: Sequence[PathPanel]) -> Figure |
     Args:
         suite: what the observations mean.
         task: the task's full name.
-        panels: columns, on shared axes.
+        panels: columns, on shared axes; the views of one alone stand side by side.
 
     Returns:
         The figure, or None where the suite has no paths to draw.
@@ -143,15 +145,18 @@ def draw_paths(suite: Suite, task: str, panels: Sequence[PathPanel]) -> Figure |
     width = 3.0  # Inches, of a column without its labels.
     unit = width / (extents[[view[0] for view in views]].max() + 2 * margin)
     heights = [max(1.0, unit * (extents[view[1]] + 2 * margin)) for view in views]
+    is_alone = len(panels) == 1
+    num_columns = len(views) if is_alone else len(panels)
+    height = min(max(heights), width) + 1 if is_alone else sum(heights) + 0.6 * len(views) + 0.4
     with figure_style():
-        figure = Figure(
-            figsize=(width * len(panels) + 1.2, sum(heights) + 0.6 * len(views) + 0.4),
-            layout="constrained",
-        )
-        axes = figure.subplots(
-            len(views), len(panels), squeeze=False, sharex="row", sharey="row",
-            height_ratios=heights,
-        )  # fmt: skip
+        figure = Figure(figsize=(width * num_columns + 1.2, height), layout="constrained")
+        if is_alone:
+            axes = figure.subplots(1, len(views), squeeze=False).T
+        else:
+            axes = figure.subplots(
+                len(views), len(panels), squeeze=False, sharex="row", sharey="row",
+                height_ratios=heights,
+            )  # fmt: skip
         for row, (across, up, name) in enumerate(views):
             for column, panel in enumerate(panels):
                 ax = axes[row, column]
@@ -167,7 +172,11 @@ def draw_paths(suite: Suite, task: str, panels: Sequence[PathPanel]) -> Figure |
                     ax.set_title(panel.title)
             axes[row, 0].set_ylabel(f"{name}\n{'xyz'[up]} (m)")
         names = list(columns[0][0])
-        figure.legend(handles=_path_handles(names, panels), loc="outside lower center", ncols=7)
+        figure.legend(
+            handles=_path_handles(names, panels),
+            loc="outside lower center",
+            ncols=int(figure.get_figwidth() / _ENTRY_WIDTH),
+        )
     return figure
 
 

@@ -90,19 +90,20 @@ def write_report(path: Path, report: Report) -> None:
         success_grid=to_svg(
             draw_success_grid(report.result), "success of each policy on each layout"
         ),
-        scenes=[
-            {
-                "title": scene.title,
-                "outcome": scene.outcome,
-                "source": _data_uri(
-                    encode_webp(scene.film, _SCENE_WIDTH, FRAMES_PER_SECOND), "image/webp"
-                ),
-            }
-            for scene in report.scenes
-        ],
+        scenes=[encode_scene(scene) for scene in report.scenes],
         stills=report.film and _embed_stills(report.film),
     )
     write_text(path, page)
+
+
+def encode_scene(scene: Scene) -> dict[str, str]:
+    """A moving picture and its texts, as a page takes them."""
+    picture = encode_webp(scene.film, _SCENE_WIDTH, FRAMES_PER_SECOND)
+    return {
+        "title": scene.title,
+        "outcome": scene.outcome,
+        "source": _data_uri(picture, "image/webp"),
+    }
 
 
 def _draw_paths(report: Report) -> Figure | None:

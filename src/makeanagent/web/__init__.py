@@ -1,0 +1,1 @@
+"""A page to try it on: choose or upload a demonstration, generate, watch, download."""
