@@ -30,7 +30,6 @@ class Web:
         from makeanagent.cli.checks import require_at_least
         from makeanagent.errors import InputError
 
-        require_at_least("--port", self.port, 0)
         require_at_least("--max-upload", self.max_upload, 1)
         require_at_least("--max-seconds", self.max_seconds, 1)
         if self.workers is not None:

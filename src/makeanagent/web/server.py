@@ -23,24 +23,21 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: it is taken, or there is no such place.
     """
+    if not 0 <= port < 2**16:
+        raise InputError(f"port {port}: must be 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"{host}, port {port}: {describe_error(error)}; give another --port or --host"
-        ) from None
+    except OSError as error:
+        reason, _, _ = describe_error(error).partition(" (while attempting")
+        raise InputError(f"{host}, port {port}: {reason}; give another --port or --host") from None
 
 
-def build_server(config: StudioConfig, host: str) -> uvicorn.Server:
-    """Load the generators, and build what serves the page; to be run on a socket of `listen`.
-
-    Raises:
-        InputError: there is no such generator.
-    """
+def build_server(studio: Studio, host: str) -> uvicorn.Server:
+    """What serves the page, to be run on a socket of `listen`; it closes the studio at its end."""
     # A browser that asks a local server by another name was sent by a page from elsewhere.
     allowed_hosts = [*_LOCAL] if host in _LOCAL else ["*"]
-    app = build_app(Studio(config), allowed_hosts)
+    app = build_app(studio, allowed_hosts)
     return uvicorn.Server(
         uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on"
@@ -60,8 +57,9 @@ def serve(config: StudioConfig, host: str, port: int, on_ready: Callable[[str], 
     Raises:
         InputError: the port is taken, or there is no such generator.
     """
-    with closing(listen(host, port)) as place:
-        server = build_server(config, host)
+    # Closed here too, should the server never start.
+    with closing(listen(host, port)) as place, closing(Studio(config)) as studio:
+        server = build_server(studio, host)
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{place.getsockname()[1]}")
         server.run(sockets=[place])

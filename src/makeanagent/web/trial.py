@@ -85,10 +85,8 @@ def describe_demonstration(
     (practised,) = generator.recognise([demonstration])
     judgements = generator.judge_familiarity([demonstration])
     judgement = judgements[0] if judgements else None
-    suite_name, _, named = (demonstration.env_id or "").partition("/")
-    known = named if suite_name == suite.name and named in suite.tasks() else None
-    if known is None and task in suite.tasks():
-        known = task
+    tasks = {f"{suite.name}/{each}": each for each in suite.tasks()}
+    known = tasks.get(demonstration.env_id or "") or tasks.get(f"{suite.name}/{task}")
     return {
         "label": demonstration.label,
         "env_id": demonstration.env_id,
