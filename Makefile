@@ -2,16 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+WEB_READY := .venv/.ready-web
+TEST_READY := .venv/.ready-test
 INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
-.PHONY: demo test robosuite-test lint clean
+.PHONY: demo web test robosuite-test lint clean
 
 # A task that this generator was never trained on, one of the paper's nine.
 demo: $(READY)
 	$(BIN)/make-an-agent demo --env metaworld/door-lock-v3 --generator metaworld-41
 
+# A page on this machine alone: demonstrations are chosen or uploaded, policies made and watched.
+web: $(WEB_READY)
+	$(BIN)/make-an-agent web
+
 # One thread in each of the two processes, or they would fight over the cores.
-test: $(READY)
+test: $(TEST_READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # The extra's own tests, the slow ones too: every task, arm and controller against robosuite itself.
@@ -35,4 +41,13 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) torch
 	@$(INSTALL) -e '.[dev,lerobot,onnx,sb3]'
+	@touch $@
+
+$(WEB_READY): $(READY)
+	@$(INSTALL) -e '.[web]'
+	@touch $@
+
+# What drives a browser in the page's tests is large, and nothing else needs it.
+$(TEST_READY): $(WEB_READY)
+	@$(INSTALL) -e '.[web-test]'
 	@touch $@

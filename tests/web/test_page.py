@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.web.conftest import run_server
 
+from makeanagent.errors import InputError
 from makeanagent.rollouts import scenes
 
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
@@ -27,7 +28,8 @@ def served():
     with pytest.MonkeyPatch.context() as patch:
         # Frames cost a third of a second each without a GPU.
         patch.setattr(scenes, "_MAX_FRAMES", 3)
-        yield from run_server(StudioConfig(generators=("metaworld-41",), max_upload=1))
+        config = StudioConfig(generators=("metaworld-41",), max_upload=1, num_workers=1)
+        yield from run_server(config)
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +138,23 @@ def test_bad_files_are_one_clear_line(visit, tmp_path):
     assert page.locator("#unreadable").is_hidden()
 
 
-def test_two_visitors_at_once(visit):
+def test_two_visitors_at_once_where_no_picture_can_be_drawn(visit, monkeypatch):
+    def refuse(*_):
+        raise InputError("no film: nothing to draw with")
+
+    monkeypatch.setattr(scenes, "film_episodes", refuse)
     first, second = visit(), visit()
     choose(first, "door-lock-v3", 1)
     choose(second, "door-close-v3", 1)
     first.click("#go")
     finish(second)
-    first.wait_for_selector("#downloads:visible")
+    first.wait_for_selector("#missing:visible")
     for page, task in ((first, "door-lock-v3"), (second, "door-close-v3")):
         assert page.inner_text("#label") == f"{task}.npz"
         assert page.locator("#policies li").count() == 1
+        assert page.inner_text("#missing") == "no film: nothing to draw with"
+        assert page.locator("#failed").is_hidden()
+        assert page.locator("#download").is_visible()
 
 
 def test_whoever_closes_the_page_is_forgotten(visit, served, npz):
