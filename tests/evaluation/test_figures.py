@@ -1,5 +1,6 @@
 """What is drawn, read back from the figures: marks stand where the results are."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -136,3 +137,26 @@ def test_starts_and_goals_are_marked(axes):
     stars = [line for line in axes.played.lines if line.get_marker() == "*"]
     assert [line.get_xydata().tolist() for line in stars] == [[[13, 2]], [[3, 2]]]
     assert {line.get_color() for line in stars} == {GOAL}
+
+
+class Lifted(Traced):
+    """The same, seen from a side too."""
+
+    def traces(self, task, observations):
+        paths = super().traces(task, observations)
+        return {name: path + path[:, :1] * [0, 0.1, 0.3] for name, path in paths.items()}
+
+
+@pytest.mark.parametrize(("num_panels", "grid"), [(1, (1, 2)), (2, (2, 2)), (3, (2, 3))])
+def test_titles_and_legend_stay_within_the_figure(num_panels, grid):
+    panel = PathPanel(title="shown", trajectories=[make_trajectory(True), make_trajectory(False)])
+    figure = draw_paths(
+        Lifted(), "task", [replace(panel, is_demonstration=True), *[panel] * 2][:num_panels]
+    )
+    figure.canvas.draw()
+    assert len(figure.axes) == grid[0] * grid[1]
+    assert figure.axes[0].get_subplotspec().get_gridspec().get_geometry() == grid
+    for artist in (*figure.axes, *figure.legends):
+        box = artist.get_tightbbox()
+        assert -1 <= box.x0 <= box.x1 <= figure.bbox.width + 1, artist
+        assert -1 <= box.y0 <= box.y1 <= figure.bbox.height + 1, artist

@@ -33,7 +33,7 @@ SUCCESS = "#1f8fd0"
 FAILURE = "#e07020"
 OBJECT = "#b565a7"
 GOAL = "#129e78"
-_ENTRY_WIDTH = 1.45
+_ENTRY_WIDTH, _ENTRY_HEIGHT = 1.45, 0.2
 """Inches of an entry of a legend."""
 _GREY = "#8a8f98"
 _GRID = "#dfe2e6"
@@ -147,9 +147,13 @@ def draw_paths(suite: Suite, task: str, panels: Sequence[PathPanel]) -> Figure |
     heights = [max(1.0, unit * (extents[view[1]] + 2 * margin)) for view in views]
     is_alone = len(panels) == 1
     num_columns = len(views) if is_alone else len(panels)
+    figure_width = width * num_columns + 1.2
     height = min(max(heights), width) + 1 if is_alone else sum(heights) + 0.6 * len(views) + 0.4
     with figure_style():
-        figure = Figure(figsize=(width * num_columns + 1.2, height), layout="constrained")
+        handles = _path_handles(list(columns[0][0]), panels)
+        per_row = int(figure_width / _ENTRY_WIDTH)
+        height += _ENTRY_HEIGHT * ((len(handles) - 1) // per_row)
+        figure = Figure(figsize=(figure_width, height), layout="constrained")
         if is_alone:
             axes = figure.subplots(1, len(views), squeeze=False).T
         else:
@@ -171,12 +175,7 @@ def draw_paths(suite: Suite, task: str, panels: Sequence[PathPanel]) -> Figure |
                 if row == 0:
                     ax.set_title(panel.title)
             axes[row, 0].set_ylabel(f"{name}\n{'xyz'[up]} (m)")
-        names = list(columns[0][0])
-        figure.legend(
-            handles=_path_handles(names, panels),
-            loc="outside lower center",
-            ncols=int(figure.get_figwidth() / _ENTRY_WIDTH),
-        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=per_row)
     return figure
 
 
