@@ -1,13 +1,16 @@
 """The page in a real browser: from a bundled demonstration to pictures and files, and bad files."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.web.conftest import run_server
 
+from makeanagent.demo import PROMPTS
 from makeanagent.errors import InputError
 from makeanagent.rollouts import scenes
+from makeanagent.trajectories import Trajectory
 
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
 playwright = pytest.importorskip(
@@ -96,6 +99,7 @@ def test_from_a_bundled_demonstration_to_moving_pictures_and_files(visit, tmp_pa
     assert page.input_value("#task") == "door-lock-v3"
     finish(page)
     assert page.inner_text("#mean").endswith("%")
+    assert "of policies from door-lock-v3.npz in 20 episodes" in page.inner_text("#mean-text")
     assert page.locator("#policies li").count() == 2
     assert page.locator("#paths svg").is_visible()
     if page.locator("#scenes").is_hidden():
@@ -136,6 +140,22 @@ def test_bad_files_are_one_clear_line(visit, tmp_path):
     # A good one after that is as if nothing had been.
     choose(page)
     assert page.locator("#unreadable").is_hidden()
+
+
+def test_a_file_that_names_no_task_is_played_on_none_before_one_is_chosen(visit, tmp_path):
+    page = visit()
+    choose(page)
+    nameless = replace(Trajectory.load(PROMPTS / "door-lock-v3.npz"), env_id=None)
+    nameless.save(tmp_path / "nameless.npz")
+    page.set_input_files("#file", tmp_path / "nameless.npz")
+    page.locator("#label").filter(has_text="nameless.npz").wait_for()
+    assert page.input_value("#task") == ""
+    assert page.locator("#go").is_disabled()
+    assert page.inner_text("#needed") == "Choose the task to play."
+    assert page.locator("#read-paths").is_hidden()
+    page.select_option("#task", "door-lock-v3")
+    page.locator("#read-paths svg").wait_for()
+    assert page.locator("#go").is_enabled()
 
 
 def test_two_visitors_at_once_where_no_picture_can_be_drawn(visit, monkeypatch):

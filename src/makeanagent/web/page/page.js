@@ -10,6 +10,7 @@ let upload = ""; // Name of the file that the server has; empty while a bundled 
 let asked = 0; // Counts readings, that an answer to an older one is left alone.
 let isReady = false; // Whether a demonstration was read.
 let isWorking = false;
+let shownFrom = ""; // The demonstration of the policies that are shown, which may not be the last.
 
 async function call(method, path, body, type = "application/json") {
   let answer;
@@ -109,7 +110,7 @@ function showRead(found) {
   const hidden = found.hidden.map((what) => `hides the ${what}, as training did by chance`);
   at("notes").replaceChildren(...[...found.notes, ...hidden].map((text) => element("li", text)));
   showPaths("read-paths", found.paths);
-  if (found.task) at("task").value = found.task;
+  at("task").value = found.task ?? "";
   fill(at("episode"), found.episodes);
   at("episode").value = found.episode;
   show("read");
@@ -135,6 +136,7 @@ async function send() {
   show("read", false);
   show("options", false);
   fill(at("episode"), []);
+  at("task").value = ""; // That of the last demonstration says nothing of this one.
   const ending = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
   if (!offered.suffixes.includes(ending)) {
     say("unreadable", `${file.name}: must be ${offered.accepted}`);
@@ -174,8 +176,8 @@ const percent = (rate) => `${Math.round(rate * 100)}%`;
 
 function showSuccess({ solved, layouts, mean, interval_95: [low, high], num_rollouts: episodes }) {
   at("mean").textContent = percent(mean);
-  at("mean-text").textContent = `mean success in ${episodes} episodes on new layouts; 95% interval`
-    + ` ${percent(low)} to ${percent(high)}`;
+  at("mean-text").textContent = `mean success of policies from ${shownFrom} in ${episodes} episodes`
+    + ` on new layouts; 95% interval ${percent(low)} to ${percent(high)}`;
   at("policies").replaceChildren(...solved.map((count, number) => {
     const item = element("li");
     const [bar, inner] = [element("div", undefined, "bar"), element("i")];
@@ -210,6 +212,7 @@ function showLine(line) {
 
 async function generate() {
   isWorking = true;
+  shownFrom = at("label").textContent;
   allow();
   for (const id of ["failed", "scored", "scenes", "missing", "paths", "downloads"]) show(id, false);
   show("result");
@@ -275,6 +278,7 @@ at("file").addEventListener("change", send);
 at("generator").addEventListener("change", () => { showGenerator(); read(); });
 at("reread").addEventListener("click", read);
 at("episode").addEventListener("change", read);
+at("group").addEventListener("change", () => fill(at("episode"), [])); // It has others.
 at("task").addEventListener("change", () => {
   allow();
   // A file that names no task can be drawn once it has one.
