@@ -1,6 +1,7 @@
 """Demonstrations of strangers: kept under a harmless name, and read where no harm is done."""
 
 import re
+import shutil
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -83,6 +84,10 @@ def read_upload(path: Path, options: ReadOptions, limits: ReadLimits) -> Found:
                 raise InputError(f"{path}: damaged, or too large to be read here") from None
     except InputError as error:
         raise InputError(_hide_folder(str(error), path)) from None
+    finally:
+        # What a process that was ended had begun to unpack.
+        for half in path.parent.glob(f".{_UNPACKED}.*.tmp"):
+            shutil.rmtree(half, ignore_errors=True)
     label = _hide_folder(found.demonstration.label, path)
     return replace(
         found,
