@@ -50,6 +50,7 @@ EXPERIMENTS = (
     Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),
     Experiment("zoo", "how many of a zoo's policies are qualified"),
     Experiment("robosuite", "experts of every task, arm and form; speed against robosuite's own"),
+    Experiment("transfer", "generators of the Panda's tasks on other arms, and for new amounts"),
     Experiment("finetune", "SAC from a generated, a cloned and a new actor: steps to success"),
     Experiment("fuzz", "damaged and mistaken files of every kind: read, or refused in one line"),
     Experiment("speed", "generation, batches, rollouts, start-up"),
