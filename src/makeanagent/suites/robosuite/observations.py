@@ -10,6 +10,11 @@ Both forms end in what is seen of objects, the same 14 numbers (zeros where a ta
 | 9 to 12 | quaternion, x y z w | hinge, latch, - , - | quaternion, x y z w |
 
 Positions are in metres of the world, angles in radians.
+
+The end-effector form has 6 numbers more of a nut, zeros for other tasks: cosine and sine of twice
+the fingers' turn to the handle, of the nut's yaw, and of four times that. Fingers are alike after
+half a turn and a square nut after a quarter: a network that has to find that in a quaternion spends
+most of itself on it.
 """
 
 from collections.abc import Callable
@@ -58,6 +63,7 @@ class Observer:
         else:
             self._observe_hand(observation[:16])
             self._objects.observe(self._stepper.position, observation[16:30])
+            self._objects.observe_turn(self._stepper.rotation, observation[30:36])
         return observation
 
     def _observe_hand(self, out: np.ndarray) -> None:
@@ -90,6 +96,10 @@ class _Objects(Protocol):
         """Write the 14 numbers, for a hand at `[3]`, into `out`."""
         ...
 
+    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
+        """Write the 6 numbers, for a hand's rotation `[3, 3]`, into `out`."""
+        ...
+
 
 class _Cube:
     def __init__(self, environment: Any) -> None:  # noqa: ANN401
@@ -99,6 +109,9 @@ class _Cube:
         cube = self._data.xpos[self._body]
         out[:3], out[6:9] = cube, cube - hand
         out[9:13] = _last_first(self._data.xquat[self._body])
+
+    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
+        """A cube is taken as it stands: nothing is told."""
 
 
 class _Door:
@@ -115,6 +128,9 @@ class _Door:
         out[:3], out[3:6], out[6:9] = handle, self._data.xpos[self._door], handle - hand
         out[9:11] = self._data.qpos[self._angles]
 
+    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
+        """Its angles are told already."""
+
 
 class _Nut:
     def __init__(self, environment: Any) -> None:  # noqa: ANN401
@@ -130,6 +146,18 @@ class _Nut:
         out[:3], out[3:6] = data.xpos[self._nut], data.xpos[self._peg]
         out[6:9] = data.site_xpos[self._handle] - hand
         out[9:13] = _last_first(data.xquat[self._nut])
+
+    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
+        nut = self._data.xmat[self._nut].reshape(3, 3)
+        yaw, fingers = _find_yaw(nut), _find_yaw(hand)
+        # The handle lies along the nut's x, and the fingers close across it.
+        turns = np.array([2.0 * (yaw - fingers) + np.pi, yaw, 4.0 * yaw])
+        out[0::2], out[1::2] = np.cos(turns), np.sin(turns)
+
+
+def _find_yaw(rotation: np.ndarray) -> float:
+    """Of the x axis of a rotation `[3, 3]`, radians."""
+    return float(np.arctan2(rotation[1, 0], rotation[0, 0]))
 
 
 def _last_first(quaternion: np.ndarray) -> np.ndarray:
