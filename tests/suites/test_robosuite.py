@@ -8,6 +8,7 @@ from functools import cache
 import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("robosuite", reason="needs the extra robosuite", exc_type=ImportError)
 
@@ -16,7 +17,10 @@ from makeanagent.rollouts.episodes import run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.suites.robosuite.experts.acting import Hand
 from makeanagent.suites.robosuite.experts.joints import Joints
+from makeanagent.suites.robosuite.experts.motion import UP, turn_about
 from makeanagent.suites.robosuite.ids import ARMS, JOINT, TASKS, TaskId, read_id
+from makeanagent.suites.robosuite.judges import HOLD_STEPS
+from makeanagent.suites.robosuite.observations import _Nut
 
 SUITE = find_suite("robosuite")
 LAYOUT = layouts.PROMPTS[3]
@@ -166,3 +170,56 @@ def test_success_and_reward_are_robosuites_own():
     step = env.step(np.zeros(8))
     assert step.success is True
     assert step.reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"), [("lift-8cm", "lift-20cm"), ("door-10deg", "door-16deg")]
+)
+def test_an_amount_is_met_by_its_own_expert_alone(asked, other):
+    env = environment(f"{asked}-panda")
+    assert run_episode(env, SUITE.expert(f"{asked}-panda"), LAYOUT).success
+    assert not run_episode(env, SUITE.expert(f"{other}-panda"), LAYOUT).success
+
+
+def test_an_amount_is_to_be_held():
+    """Success comes in the last of ten steps in a row that are worth 1, and no step before."""
+    name = "lift-8cm-panda"
+    env, expert = environment(name), SUITE.expert(name)
+    observation, rewards = env.reset(LAYOUT), []
+    while True:
+        step = env.step(expert(observation))
+        rewards.append(step.reward)
+        observation = step.observation
+        if step.success:
+            break
+    assert rewards[-HOLD_STEPS:] == [1.0] * HOLD_STEPS
+    assert rewards[-HOLD_STEPS - 1] == 0.0
+    # An episode that follows has held nothing yet.
+    env.reset(LAYOUT)
+    assert not env.step(np.zeros(8)).success
+
+
+def test_amounts_are_not_observed():
+    low, high = (SUITE.make(f"lift-{amount}cm-panda").reset(LAYOUT) for amount in (8, 20))
+    np.testing.assert_array_equal(low, high)
+
+
+def test_turns_are_alike_where_the_gripper_and_the_nut_are():
+    """By half a turn of the hand, and by a quarter of the nut."""
+    env = SUITE.make("nut-square-panda")
+    env.reset(LAYOUT)
+    nut, hand = _Nut(env.stepper.robosuite), env.stepper.rotation
+    half, quarter = turn_about(UP, np.pi), turn_about(UP, np.pi / 2)
+    before, after, turned = np.zeros((3, 6))
+    nut.observe_turn(hand, before)
+    nut.observe_turn(half @ hand, after)
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    joint = env.stepper.robosuite.nuts[env.stepper.robosuite.nut_id].joints[0]
+    place = env.stepper.model.joint(joint).qposadr[0] + 3
+    rotation = Rotation.from_quat(np.roll(env.stepper.data.qpos[place : place + 4], -1))
+    moved = (Rotation.from_matrix(quarter) * rotation).as_quat()
+    env.stepper.data.qpos[place : place + 4] = np.roll(moved, 1)
+    mujoco.mj_forward(env.stepper.model, env.stepper.data)
+    nut.observe_turn(quarter @ hand, turned)
+    np.testing.assert_allclose(turned[[0, 1, 4, 5]], before[[0, 1, 4, 5]], atol=1e-6)
+    assert abs(turned[2:4] - before[2:4]).max() > 0.5
