@@ -12,6 +12,7 @@ from benchmarks.cells import spread
 from benchmarks.experiments.transfer_cells import (
     LEARNED_AMOUNTS,
     LEARNED_ON,
+    PARTS,
     Part,
     TransferConfig,
     list_training_tasks,
@@ -45,9 +46,9 @@ class Command:
     "Training seeds."
     cloning_seeds: int = 1
     "Of these, those beside which there is cloning."
-    parts: tuple[Part, ...] = ("arms", "amounts")
+    parts: tuple[Part, ...] = PARTS
     "What to measure."
-    num_prompts: int = 50
+    num_prompts: int = 25
     "Expert prompts of each task and training seed, and policies."
     note: str = ""
     "A sentence on this run, kept with its figures and shown with them."

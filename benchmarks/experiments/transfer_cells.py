@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -23,15 +23,17 @@ from makeanagent.methods.bank import PolicyBank, make_bank
 from makeanagent.methods.method import MethodConfig, PolicyGenerator, Sources
 from makeanagent.methods.registry import find_method
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.rollouts.actors import Actor
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite
-from makeanagent.suites.robosuite.ids import AMOUNTS, ARMS, TASKS, TaskId, read_id
+from makeanagent.suites.robosuite.ids import AMOUNTS, ARMS, JOINT, TASKS, TaskId, read_id
 from makeanagent.training.data import load_training_data
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.behaviors import Behavior, group_prompts
 from makeanagent.zoo.store import Zoo
 
-Part = Literal["arms", "amounts"]
+Part = Literal["arms", "joints", "amounts"]
+PARTS: tuple[Part, ...] = get_args(Part)
 LEARNED_ON = "panda"
 "Whose lessons and zoos there are."
 MAIN_ARMS = (LEARNED_ON, "sawyer")
@@ -47,6 +49,8 @@ UNCHANGED = "unchanged"
 "A policy of the task that was made on the other arm, and that no prompt changed."
 NEAREST = "nearest"
 "The policy that was fitted to the training task whose demonstrations are nearest."
+RETARGETED = "retargeted"
+"""Prompt and policy of the joint form, by way of the end-effector form and the arm's kinematics."""
 GENERATED = ("unguided", "guided", "shuffled")
 FROM_ZOO = (UNCHANGED, "retrieval")
 CLONED = ("cloning", "cloning_moved")
@@ -58,8 +62,8 @@ _PROMPT_BLOCK = 500
 class TransferConfig:
     """Sizes of the experiment."""
 
-    parts: tuple[Part, ...] = ("arms", "amounts")
-    num_prompts: int = 50
+    parts: tuple[Part, ...] = PARTS
+    num_prompts: int = 25
     "Expert prompts of each task and training seed, and policies."
     layouts_per_policy: int = 2
     "Scoring layouts that each policy plays; all fifty are dealt out in turn."
@@ -112,6 +116,12 @@ def plan_cells(seeds: int, with_zoo: bool, config: TransferConfig) -> list[Cell]
                     if task.has_expert
                     for method in (all_ways if arm in MAIN_ARMS else few_ways)
                 ]
+        if "joints" in config.parts:
+            cells += [
+                Cell("joints", RETARGETED, str(TaskId(task=name, arm=arm, form=JOINT)), seed)
+                for arm in MAIN_ARMS
+                for name in TASKS
+            ]
         if "amounts" in config.parts:
             cells += [
                 Cell("amounts", method, str(TaskId(task=name, arm=arm, amount=amount)), seed)
@@ -160,12 +170,16 @@ def run_transfer(
                 sources = Sources(
                     generator=generator, bank=bank, strangers=prompts.others(cell), seed=seed
                 )
-                maker = _find_maker(cell, sources, zoo, config)
-                policies = maker.generate(prompts.record(cell.task), None, seed)
+                shown = prompts.record(cell.task)
+                if cell.method == RETARGETED:
+                    actors = _retarget(generator, read_id(cell.task), shown, seed)
+                else:
+                    maker = _find_maker(cell, sources, zoo, config)
+                    actors = list(maker.generate(shown, None, seed))
                 result = {
                     **cell._asdict(),
                     **origin,
-                    **_play(pool, suite, cell, policies, config),
+                    **_play(pool, suite, cell, actors, config),
                     "provenance": describe_provenance(),
                 }
                 write_json(path, result)
@@ -288,6 +302,17 @@ class _Nearest:
             return PolicyBatch(generator.autoencoder.decode(latents), generator.config.spec)
 
 
+def _retarget(
+    generator: MakeAnAgent, task: TaskId, shown: Sequence[Trajectory], seed: int
+) -> list[Actor]:
+    """Actors of the joint form, one for each of its demonstrations."""
+    from makeanagent.suites.robosuite.retargeting import JointActor, Retargeting
+
+    retargeting = Retargeting(task)
+    prompts = [retargeting.convert(each) for each in shown]
+    return [JointActor(policy, task) for policy in generator.generate(prompts, seed=seed)]
+
+
 def _load_bank(zoo: Zoo, generator: MakeAnAgent) -> PolicyBank:
     """The zoo as the generator reads it."""
     known = tuple(task for task in zoo.tasks() if task in generator.config.tasks)
@@ -298,13 +323,13 @@ def _load_bank(zoo: Zoo, generator: MakeAnAgent) -> PolicyBank:
 
 
 def _play(
-    pool: Executor, suite: Suite, cell: Cell, policies: PolicyBatch, config: TransferConfig
+    pool: Executor, suite: Suite, cell: Cell, actors: list[Actor], config: TransferConfig
 ) -> dict[str, Any]:
     """Success on the held-out layouts, `[N, L]`."""
-    where = deal_layouts(cell.protocol.held_out_range, len(policies), config.layouts_per_policy)
-    scores = score_policies(pool, suite, cell.task, list(policies), where)
+    where = deal_layouts(cell.protocol.held_out_range, len(actors), config.layouts_per_policy)
+    scores = score_policies(pool, suite, cell.task, actors, where)
     return {
-        "num_policies": len(policies),
+        "num_policies": len(actors),
         "layouts": scores.layouts.tolist(),
         "success": scores.require_success().astype(int).tolist(),
     }

@@ -10,11 +10,12 @@ from benchmarks.experiments.transfer_cells import (
     MAIN_ARMS,
     NEAREST,
     NEW_AMOUNTS,
+    RETARGETED,
     UNCHANGED,
 )
 from benchmarks.pages.tables import describe, plus_minus, table
 from benchmarks.results import Resolve
-from makeanagent.suites.robosuite.ids import AMOUNTS, ARMS, TASKS, TaskId
+from makeanagent.suites.robosuite.ids import AMOUNTS, ARMS, JOINT, TASKS, TaskId
 
 _LABELS = {
     "unguided": "generated",
@@ -44,6 +45,9 @@ def write_transfer(result: dict[str, Any], resolve: Resolve) -> str:
         _write_main(rates),
         "\nOther arms, with the Panda's gripper:\n",
         _write_others(rates),
+        "\nThe joint form: demonstrations and actions are of the arm's joints; its kinematics bring"
+        " them into the end-effector form, and the policy back:\n",
+        _write_joints(rates),
         "\n### What a demonstration says beyond its task\n",
         f"The cube is to be held at a height, or the door at an angle, that no observation tells."
         f" Training had {_list_amounts(LEARNED_AMOUNTS)}; these are the amounts between. A policy"
@@ -77,6 +81,20 @@ def _write_others(rates: _Rates) -> str:
         for method in methods
     ]
     return table(["task", "policy", *arms], rows)
+
+
+def _write_joints(rates: _Rates) -> str:
+    rows = [
+        [
+            arm,
+            *(
+                _show(rates.get((str(TaskId(task=name, arm=arm, form=JOINT)), RETARGETED)))
+                for name in TASKS
+            ),
+        ]
+        for arm in MAIN_ARMS
+    ]
+    return table(["arm", *TASKS], rows)
 
 
 def _write_amounts(rates: _Rates) -> str:

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("robosuite", reason="needs the extra robosuite", exc_type=ImportError)
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.episodes import run_episode
+from makeanagent.rollouts.episodes import as_function, record_episode, run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.suites.robosuite.experts.acting import Hand
 from makeanagent.suites.robosuite.experts.joints import Joints
@@ -21,6 +21,7 @@ from makeanagent.suites.robosuite.experts.motion import UP, turn_about
 from makeanagent.suites.robosuite.ids import ARMS, JOINT, TASKS, TaskId, read_id
 from makeanagent.suites.robosuite.judges import HOLD_STEPS
 from makeanagent.suites.robosuite.observations import _Nut
+from makeanagent.suites.robosuite.retargeting import JointActor, Retargeting
 
 SUITE = find_suite("robosuite")
 LAYOUT = layouts.PROMPTS[3]
@@ -223,3 +224,27 @@ def test_turns_are_alike_where_the_gripper_and_the_nut_are():
     nut.observe_turn(quarter @ hand, turned)
     np.testing.assert_allclose(turned[[0, 1, 4, 5]], before[[0, 1, 4, 5]], atol=1e-6)
     assert abs(turned[2:4] - before[2:4]).max() > 0.5
+
+
+def test_a_joint_demonstration_is_seen_as_the_hand_moves():
+    task = read_id("nut-square-sawyer-joint")
+    joints, hand = SUITE.make(str(task)), SUITE.make("nut-square-sawyer")
+    retargeting = Retargeting(task)
+    np.testing.assert_allclose(
+        retargeting.observe(joints.reset(LAYOUT)), hand.reset(LAYOUT), atol=1e-9
+    )
+    shown = record_episode(joints, SUITE.expert(str(task)), LAYOUT, max_steps=30)
+    found = retargeting.convert(shown)
+    assert found.env_id == "robosuite/nut-square-sawyer"
+    # What the joints are told to do is what the hand then does, as far as they follow.
+    moved = np.diff(found.observations[:, :3], axis=0)
+    told = found.actions[:, :3]
+    assert (moved * told).sum() > 0.9 * np.linalg.norm(moved) * np.linalg.norm(told)
+
+
+def test_an_end_effector_policy_acts_by_joints():
+    task = read_id("lift-sawyer-joint")
+    actor = as_function(JointActor(SUITE.expert("lift-sawyer"), task))
+    assert run_episode(environment(str(task)), actor, LAYOUT).success
+    with pytest.raises(InputError, match="lift-sawyer: is of the end-effector form"):
+        Retargeting(read_id("lift-sawyer"))

@@ -148,11 +148,15 @@ class _Nut:
         out[9:13] = _last_first(data.xquat[self._nut])
 
     def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
-        nut = self._data.xmat[self._nut].reshape(3, 3)
-        yaw, fingers = _find_yaw(nut), _find_yaw(hand)
-        # The handle lies along the nut's x, and the fingers close across it.
-        turns = np.array([2.0 * (yaw - fingers) + np.pi, yaw, 4.0 * yaw])
-        out[0::2], out[1::2] = np.cos(turns), np.sin(turns)
+        out[:] = find_turns(self._data.xmat[self._nut].reshape(3, 3), hand)
+
+
+def find_turns(nut: np.ndarray, hand: np.ndarray) -> np.ndarray:
+    """The 6 numbers of a nut's rotation `[3, 3]` for a hand's."""
+    yaw, fingers = _find_yaw(nut), _find_yaw(hand)
+    # The handle lies along the nut's x, and the fingers close across it.
+    turns = np.array([2.0 * (yaw - fingers) + np.pi, yaw, 4.0 * yaw])
+    return np.stack((np.cos(turns), np.sin(turns)), axis=1).ravel()
 
 
 def _find_yaw(rotation: np.ndarray) -> float:
