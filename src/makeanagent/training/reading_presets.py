@@ -19,6 +19,7 @@ FAST_READING = ReadingConfig()
 
 ALONE_READING = ReadingConfig(
     shown=ShownConfig(horizon=300, visited_horizon=300),
+    first=ReadingTraining(batch_size=32),
     mixed_steps=(800, 800, 1_200),
     mixed_learning_rate=1e-3,
 )
