@@ -8,7 +8,6 @@ from functools import cache
 import mujoco
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 pytest.importorskip("robosuite", reason="needs the extra robosuite", exc_type=ImportError)
 
@@ -20,7 +19,7 @@ from makeanagent.suites.robosuite.experts.joints import Joints
 from makeanagent.suites.robosuite.experts.motion import UP, turn_about
 from makeanagent.suites.robosuite.ids import ARMS, JOINT, TASKS, TaskId, read_id
 from makeanagent.suites.robosuite.judges import HOLD_STEPS
-from makeanagent.suites.robosuite.observations import _Nut
+from makeanagent.suites.robosuite.observations import find_fit
 from makeanagent.suites.robosuite.retargeting import JointActor, Retargeting
 
 SUITE = find_suite("robosuite")
@@ -209,21 +208,15 @@ def test_turns_are_alike_where_the_gripper_and_the_nut_are():
     """By half a turn of the hand, and by a quarter of the nut."""
     env = SUITE.make("nut-square-panda")
     env.reset(LAYOUT)
-    nut, hand = _Nut(env.stepper.robosuite), env.stepper.rotation
+    hand = env.stepper.rotation
     half, quarter = turn_about(UP, np.pi), turn_about(UP, np.pi / 2)
-    before, after, turned = np.zeros((3, 6))
-    nut.observe_turn(hand, before)
-    nut.observe_turn(half @ hand, after)
-    np.testing.assert_allclose(after, before, atol=1e-9)
-    joint = env.stepper.robosuite.nuts[env.stepper.robosuite.nut_id].joints[0]
-    place = env.stepper.model.joint(joint).qposadr[0] + 3
-    rotation = Rotation.from_quat(np.roll(env.stepper.data.qpos[place : place + 4], -1))
-    moved = (Rotation.from_matrix(quarter) * rotation).as_quat()
-    env.stepper.data.qpos[place : place + 4] = np.roll(moved, 1)
-    mujoco.mj_forward(env.stepper.model, env.stepper.data)
-    nut.observe_turn(quarter @ hand, turned)
+    rotation, zeros = turn_about(UP, 0.3), np.zeros(3)
+    before = find_fit(rotation, hand, zeros, zeros)
+    np.testing.assert_allclose(find_fit(rotation, half @ hand, zeros, zeros), before, atol=1e-9)
+    turned = find_fit(quarter @ rotation, quarter @ hand, zeros, zeros)
     np.testing.assert_allclose(turned[[0, 1, 4, 5]], before[[0, 1, 4, 5]], atol=1e-6)
     assert abs(turned[2:4] - before[2:4]).max() > 0.5
+    np.testing.assert_array_equal(before[6:], 0)
 
 
 def test_a_joint_demonstration_is_seen_as_the_hand_moves():

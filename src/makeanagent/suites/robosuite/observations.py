@@ -11,10 +11,13 @@ Both forms end in what is seen of objects, the same 14 numbers (zeros where a ta
 
 Positions are in metres of the world, angles in radians.
 
-The end-effector form has 6 numbers more of a nut, zeros for other tasks: cosine and sine of twice
-the fingers' turn to the handle, of the nut's yaw, and of four times that. Fingers are alike after
-half a turn and a square nut after a quarter: a network that has to find that in a quaternion spends
-most of itself on it.
+The end-effector form has 11 numbers more of a nut, zeros for other tasks:
+
+- cosine and sine of twice the fingers' turn to the handle, of the nut's yaw, and of four times
+  that: fingers are alike after half a turn and a square nut after a quarter, which a network would
+  have to find in a quaternion;
+- the nut's handle minus the hand, and the peg minus the nut along x and y, by the tanh of 2 cm:
+  what is to fit has to be seen finer than what is to be found.
 """
 
 from collections.abc import Callable
@@ -28,6 +31,8 @@ from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.robosuite.stepper import Stepper
 
 _MOST_JOINTS = 7
+_FINE = 0.02
+"Metres."
 # Between the pads of a gripper whose joints are at 0.
 _GAP_AT_ZERO = {"sawyer": 0.0371}
 
@@ -63,7 +68,7 @@ class Observer:
         else:
             self._observe_hand(observation[:16])
             self._objects.observe(self._stepper.position, observation[16:30])
-            self._objects.observe_turn(self._stepper.rotation, observation[30:36])
+            self._objects.observe_fit(self._stepper, observation[30:41])
         return observation
 
     def _observe_hand(self, out: np.ndarray) -> None:
@@ -96,8 +101,8 @@ class _Objects(Protocol):
         """Write the 14 numbers, for a hand at `[3]`, into `out`."""
         ...
 
-    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
-        """Write the 6 numbers, for a hand's rotation `[3, 3]`, into `out`."""
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """Write the 11 numbers into `out`."""
         ...
 
 
@@ -110,8 +115,8 @@ class _Cube:
         out[:3], out[6:9] = cube, cube - hand
         out[9:13] = _last_first(self._data.xquat[self._body])
 
-    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
-        """A cube is taken as it stands: nothing is told."""
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """A cube is to fit nowhere."""
 
 
 class _Door:
@@ -128,8 +133,8 @@ class _Door:
         out[:3], out[3:6], out[6:9] = handle, self._data.xpos[self._door], handle - hand
         out[9:11] = self._data.qpos[self._angles]
 
-    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
-        """Its angles are told already."""
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """Nor is a door."""
 
 
 class _Nut:
@@ -147,16 +152,28 @@ class _Nut:
         out[6:9] = data.site_xpos[self._handle] - hand
         out[9:13] = _last_first(data.xquat[self._nut])
 
-    def observe_turn(self, hand: np.ndarray, out: np.ndarray) -> None:
-        out[:] = find_turns(self._data.xmat[self._nut].reshape(3, 3), hand)
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        data = self._data
+        nut, peg = data.xpos[self._nut], data.xpos[self._peg]
+        offset = data.site_xpos[self._handle] - hand.position
+        rotation = data.xmat[self._nut].reshape(3, 3)
+        out[:] = find_fit(rotation, hand.rotation, offset, peg - nut)
 
 
-def find_turns(nut: np.ndarray, hand: np.ndarray) -> np.ndarray:
-    """The 6 numbers of a nut's rotation `[3, 3]` for a hand's."""
+def find_fit(nut: np.ndarray, hand: np.ndarray, offset: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """The 11 numbers of a nut.
+
+    Args:
+        nut: its rotation, `[3, 3]`.
+        hand: the hand's.
+        offset: the nut's handle minus the hand, metres `[3]`.
+        way: the peg minus the nut, metres `[3]`.
+    """
     yaw, fingers = _find_yaw(nut), _find_yaw(hand)
     # The handle lies along the nut's x, and the fingers close across it.
     turns = np.array([2.0 * (yaw - fingers) + np.pi, yaw, 4.0 * yaw])
-    return np.stack((np.cos(turns), np.sin(turns)), axis=1).ravel()
+    angles = np.stack((np.cos(turns), np.sin(turns)), axis=1).ravel()
+    return np.concatenate((angles, np.tanh(offset / _FINE), np.tanh(way[:2] / _FINE)))
 
 
 def _find_yaw(rotation: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from makeanagent.suites.robosuite.controllers import MAX_JOINT_ANGLE, MAX_ROTATI
 from makeanagent.suites.robosuite.experts.acting import ADVANCE
 from makeanagent.suites.robosuite.experts.joints import Joints
 from makeanagent.suites.robosuite.ids import END_EFFECTOR, JOINT, TaskId
-from makeanagent.suites.robosuite.observations import find_turns
+from makeanagent.suites.robosuite.observations import find_fit
 from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.suite import Act
 from makeanagent.trajectories.trajectory import Trajectory
@@ -50,7 +50,8 @@ class Retargeting:
         found[16:30] = scene.objects
         if self._task.task.startswith("nut"):
             nut = Rotation.from_quat(scene.objects[9:13]).as_matrix()
-            found[30:36] = find_turns(nut, scene.rotation)
+            way = scene.objects[3:6] - scene.objects[:3]
+            found[30:41] = find_fit(nut, scene.rotation, scene.objects[6:9], way)
         return found
 
     def act(self, action: np.ndarray) -> np.ndarray:

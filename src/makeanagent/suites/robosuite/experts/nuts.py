@@ -52,9 +52,9 @@ def _aim_nut(scene: Scene, *, quarters: bool) -> Aim:
     rotation = _find_grip(scene, yaw)
     aside = float(np.linalg.norm(offset[:2]))
     turned = angle_between(rotation, scene.rotation)
-    off = _ramp(aside, 0.006, 0.026) + _ramp(turned, 0.08, 0.4)
+    off = _ramp(aside, 0.01, 0.035) + _ramp(turned, 0.12, 0.5)
     hover = np.array([0.0, 0.0, _HOVER * min(off, 1.0)])
-    close = bool(np.linalg.norm(offset) < 0.015)
+    close = bool(np.linalg.norm(offset) < 0.018)
     return Aim(position=scene.position + offset + hover, rotation=rotation, close=close)
 
 
