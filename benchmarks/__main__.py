@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     if found is None:
         print(f"{_PROG}: error: {name}: no experiment; {_PROG} --list names them", file=sys.stderr)
         return 2
-    return run_verb(found.load().Command, f"{_PROG} {name}", found.about, options)
+    return run_verb(lambda _: found.load().Command, f"{_PROG} {name}", found.about, options)
 
 
 def _show(text: str) -> None:

@@ -10,9 +10,9 @@ make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \
 python -m benchmarks zoo --zoo runs/zoo
 make-an-agent zoo build --recipe sac --out runs/sac --tasks seen
 make-an-agent zoo build --recipe sac --out runs/sac_unseen --tasks unseen \
-    --sac.env-steps 20000 --sac.num-checkpoints 160
+    --env-steps 20000 --num-checkpoints 160
 python -m benchmarks zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
-make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --sac.init-seed 7
+make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --init-seed 7
 python -m benchmarks zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
