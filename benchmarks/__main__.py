@@ -49,6 +49,7 @@ EXPERIMENTS = (
     Experiment("scaling", "drawn tasks alone: their number, networks' width, parts left out"),
     Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),
     Experiment("zoo", "how many of a zoo's policies are qualified"),
+    Experiment("dataset", "a published zoo: success and task from weights, new policies"),
     Experiment("robosuite", "experts of every task, arm and form; speed against robosuite's own"),
     Experiment("finetune", "SAC from a generated, a cloned and a new actor: steps to success"),
     Experiment("fuzz", "damaged and mistaken files of every kind: read, or refused in one line"),

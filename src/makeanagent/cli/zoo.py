@@ -1,9 +1,9 @@
-"""`make-an-agent zoo`: build, list, show and verify zoos, and write their replay prompts."""
+"""`make-an-agent zoo`: build, list, show, verify and publish zoos, and write their replay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import tyro
 
@@ -270,6 +270,37 @@ class Replay:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Publish:
+    """Write a finished zoo as a dataset for others: index, card, splits and Croissant file.
+
+    Example: make-an-agent zoo publish runs/zoo --out runs/zoo_dataset
+    """
+
+    goes_on: ClassVar[bool] = False
+    "It is done from the start again after a stop."
+
+    zoo: Annotated[Path, tyro.conf.Positional]
+    "The zoo's folder."
+    out: Path
+    "Folder to write to, empty or new."
+    license: str | None = None
+    "License of the data, as the hub names it, such as cc-by-4.0."
+
+    def run(self) -> None:
+        """Write, and say what was written."""
+        from makeanagent.cli.words import count
+        from makeanagent.zoo.publish import publish_zoo
+        from makeanagent.zoo.published import load_published
+        from makeanagent.zoo.store import Zoo
+
+        published = load_published(
+            publish_zoo(Zoo.open(self.zoo), self.out, license_name=self.license)
+        )
+        tasks = count(len(set(published.index["task"])), "task")
+        print(f"{self.out}: {count(len(published), 'policy', 'policies')}, {tasks}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ZooCommand(Generic[Options]):
     """Build and look after zoos of policies."""
 
@@ -279,6 +310,7 @@ class ZooCommand(Generic[Options]):
         | Annotated[Show, tyro.conf.subcommand("show")]
         | Annotated[Verify, tyro.conf.subcommand("verify")]
         | Annotated[Replay, tyro.conf.subcommand("replay")]
+        | Annotated[Publish, tyro.conf.subcommand("publish")]
     )
 
     def run(self) -> None:
