@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makeanagent.artifacts import hash_file, write_json
+from makeanagent.artifacts import hash_file, read_tensors, write_json, write_tensors
 from makeanagent.cli import main
 from makeanagent.errors import InputError
 from makeanagent.policies.codec import unflatten_policy
@@ -267,13 +267,13 @@ def test_it_goes_to_the_hub_and_comes_back(published, tmp_path, monkeypatch):
     assert np.array_equal(remote.read_parameters(), published.read_parameters())
 
 
-def test_the_command_publishes_and_says_what(tiny_zoo, tmp_path, capsys):
+def test_the_command_publishes_and_says_what(zoo, tmp_path, capsys):
     out = tmp_path / "published"
-    assert main(["zoo", "publish", str(tiny_zoo.folder), "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"{out}: 18 policies, 2 tasks\n"
+    assert main(["zoo", "publish", str(zoo.folder), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}: 72 policies, 3 tasks\n"
     assert isinstance(load_published(out), PublishedZoo)
     # The zoo stays a zoo, and the dataset is none.
-    assert main(["zoo", "verify", str(tiny_zoo.folder)]) == 0
+    assert main(["zoo", "verify", str(zoo.folder)]) == 0
     assert main(["zoo", "list", str(out)]) == 2
 
 
@@ -300,6 +300,8 @@ def test_what_cannot_be_published_is_refused_in_one_line(zoo, tmp_path, capsys):
     for path in folder.glob("*-0*"):
         path.unlink()
     assert refuse(folder, out, capsys).startswith(f"{folder}: this zoo is not finished; ")
+    with pytest.raises(InputError, match="^license 'my own: 1': not as the hub names one"):
+        publish_zoo(zoo, out, license_name="my own: 1")
     assert not out.exists()
     out.mkdir()
     (out / "mine.txt").write_text("mine")
@@ -330,6 +332,10 @@ def edit(folder, change):
         (lambda header: header.pop("index_sha256"), "not readable as a published zoo's header"),
         (lambda header: header["spec"].update(action_dim=3), "'parameters' must be"),
         (lambda header: header["shards"].pop("reach-000"), "its rows are not those of the shards"),
+        (
+            lambda header: header["shards"]["reach-000"].update(num_policies=10**12),
+            "its rows are not those of the shards",
+        ),
         (lambda header: header["shards"].update({"../x": {}}), "is no plain name of a file"),
         (lambda header: header["shards"].update({"x": {}}), "shard x: field 'task' is missing"),
         (lambda header: header.update(shards=[]), "not readable as a published zoo's header"),
@@ -341,6 +347,19 @@ def test_headers_that_cannot_be(copy, change, message):
     with pytest.raises(InputError, match=message) as caught:
         load_published(copy).read_parameters()
     assert "\n" not in str(caught.value)
+
+
+def test_a_shard_that_lacks_rollouts_is_named(copy):
+    path = copy / "reach-000.safetensors"
+    tensors = read_tensors(path)
+    count = tensors["rollouts.lengths"][-1]
+    for name, cut in (("observations", count + 1), ("actions", count), ("success", count)):
+        tensors[f"rollouts.{name}"] = tensors[f"rollouts.{name}"][:-cut]
+    tensors["rollouts.lengths"] = tensors["rollouts.lengths"][:-1]
+    write_tensors(path, tensors)
+    edit(copy, lambda header: header["shards"]["reach-000"].update(sha256=hash_file(path)))
+    with pytest.raises(InputError, match="reach-000.safetensors: 17 rollouts of 18 policies$"):
+        load_published(copy).read_rollouts()
 
 
 def test_missing_and_altered_files_are_named(copy):

@@ -1,5 +1,6 @@
 """A zoo as a dataset for others: the folder that `zoo publish` writes."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,13 @@ def publish_zoo(zoo: Zoo, out: str | Path, *, license_name: str | None = None) -
         The folder.
 
     Raises:
-        InputError: the zoo is not finished or not whole, `out` holds files or cannot be written, or
-            pyarrow is missing.
+        InputError: the zoo is not finished or not whole, `out` holds files or cannot be written,
+            the license is no name, or pyarrow is missing.
     """
     out = require_empty_folder(Path(out))
     require_pyarrow(out, "publish")
+    if license_name is not None and not re.fullmatch(r"[\w.-]+", license_name):
+        raise InputError(f"license {license_name!r}: not as the hub names one, such as cc-by-4.0")
     with zoo.adding():
         _require_finished(zoo)
         shards = {name: zoo.read_index(name) for name in zoo.shard_names()}
@@ -150,6 +153,4 @@ def _write_parquet(path: Path, columns: dict[str, list]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    short = {"row": pa.int64(), "success": pa.list_(pa.bool_())}
-    table = pa.table({name: pa.array(values, short.get(name)) for name, values in columns.items()})
-    pq.write_table(table, path)
+    pq.write_table(pa.table(columns), path)

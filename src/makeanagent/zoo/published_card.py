@@ -3,6 +3,7 @@
 Both tell the same sentences on how policies were made and measured, and on what they are not for.
 """
 
+import json
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def write_card(header: dict[str, Any], index: dict[str, list], license_name: str
     licensed = "" if license_name is None else f"license: {license_name}\n"
     columns = "\n".join(f"| `{name}` | {meaning} |" for name, (_, meaning) in _FIELDS.items())
     return f"""---
-pretty_name: {_name(header)}
+pretty_name: {json.dumps(_name(header))}
 {licensed}tags: [reinforcement-learning, robotics, weight-space-learning, policies, makeanagent]
 task_categories: [reinforcement-learning, robotics]
 size_categories: [{_size_category(len(index["row"]))}]
@@ -246,7 +247,7 @@ def _describe(header: dict[str, Any], index: dict[str, list]) -> str:
     spec = PolicySpec.from_dict(header["spec"])
     runs = len(set(zip(index["shard"], index["run"], strict=True)))
     return (
-        f"{len(index['row'])} trained policy networks ({spec.describe()}, {spec.num_parameters}"
+        f"{len(index['row']):,} trained policy networks ({spec.describe()}, {spec.num_parameters:,}"
         f" numbers each) of {runs} training runs, for {len(set(index['task']))} tasks of"
         f" {header['suite']}, with a trajectory by each and its success."
     )
