@@ -100,7 +100,7 @@ def _describe_zoo(published: PublishedZoo) -> dict[str, Any]:
                 "success_std": float(index["success_rate"][rows].std()),
                 "qualified_rate": float(index["qualified"][rows].mean()),
             }
-            for task in sorted(set(index["task"]))
+            for task in np.unique(index["task"]).tolist()
             if len(rows := published.select(task=task))
         ],
     }
@@ -168,24 +168,35 @@ def _predict_success(published: PublishedZoo, column: str) -> dict[str, Any]:
         ("layer statistics", summarize_layers(published, vectors)),
     ):
         predicted, penalty = fit_ridge(inputs, success[:, None], split)
-        methods[name] = _rate(predicted[:, 0], success, test) | {"penalty": penalty}
+        methods[name] = _rate(predicted[:, 0], success, index["task"], test) | {"penalty": penalty}
     means = np.full(len(success), success[train].mean())
     for task in set(index["task"][train]):
         own = index["task"] == task
         means[own] = success[own & train].mean()
-    methods["mean of the task"] = _rate(means, success, test)
+    methods["mean of the task"] = _rate(means, success, index["task"], test)
     return {"split": column, "num_test": int(test.sum()), "methods": methods}
 
 
-def _rate(predicted: np.ndarray, success: np.ndarray, test: np.ndarray) -> dict[str, Any]:
-    """Error, share of the variance explained and rank correlation; null where nothing varies."""
+def _rate(
+    predicted: np.ndarray, success: np.ndarray, task: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Error, share of the variance explained, and mean rank correlation within tasks.
+
+    The last is null where nothing varies within any task.
+    """
     found, expected = predicted[test], success[test]
-    varies = found.std() > 1e-9 and expected.std() > 0
     error = float(((found - expected) ** 2).mean())
+    correlations = [
+        spearmanr(found[own], expected[own]).statistic
+        for name in np.unique(task[test])
+        if (own := task[test] == name).any()
+        and np.ptp(found[own]) > 1e-9
+        and np.ptp(expected[own]) > 0
+    ]
     return {
         "rmse": error**0.5,
         "r2": 1 - error / float(expected.var()) if expected.std() > 0 else None,
-        "rank_correlation": float(spearmanr(found, expected).statistic) if varies else None,
+        "rank_correlation": float(np.mean(correlations)) if correlations else None,
     }
 
 
@@ -215,7 +226,7 @@ def _generate(
     where = layouts.SCORING[: command.num_layouts]
     source = torch.Generator().manual_seed(command.seed)
     rows = []
-    for task in sorted(set(published.index["task"])):
+    for task in np.unique(published.index["task"]).tolist():
         train = published.select(task=task, split_by_run="train", qualified=True)
         test = published.select(task=task, split_by_run="test", qualified=True)
         if len(train) < 2 or len(test) == 0:
@@ -292,7 +303,7 @@ of {result["zoo"]["suite"]}, {result["zoo"]["num_score_layouts"]} layouts a scor
 
 Success from weights, by ridge regression, on the test split (of task: tasks that training lacks):
 
-{table(["split by", "from", "RMSE", "R²", "rank correlation"], success)}
+{table(["split by", "from", "RMSE", "R²", "rank correlation within tasks"], success)}
 
 Which task a policy is for, on runs that training lacks:
 

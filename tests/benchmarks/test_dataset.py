@@ -31,11 +31,14 @@ def test_ridge_finds_what_is_there_and_sees_no_test():
 
 
 def test_rates_of_predictions():
-    success, test = np.array([0.0, 0.5, 1.0, 1.0]), np.array([True, True, True, False])
-    perfect = dataset._rate(success, success, test)
+    success, test = np.array([0.0, 0.5, 1.0, 1.0, 0.4]), np.arange(5) < 4
+    task = np.array(["a", "a", "b", "b", "b"])
+    perfect = dataset._rate(success, success, task, test)
     assert (perfect["rmse"], perfect["r2"]) == (0, 1)
-    assert perfect["rank_correlation"] == pytest.approx(1)
-    mean = dataset._rate(np.full(4, 0.5), success, test)
+    assert perfect["rank_correlation"] == pytest.approx(1), "b does not vary in the test"
+    reversed_within = dataset._rate(np.array([0.2, 0.1, 0.9, 0.8, 0.0]), success, task, test)
+    assert reversed_within["rank_correlation"] == pytest.approx(-1), "not across tasks"
+    mean = dataset._rate(np.full(5, success[:4].mean()), success, task, test)
     assert mean["r2"] == pytest.approx(0) and mean["rank_correlation"] is None
 
 
