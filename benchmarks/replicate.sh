@@ -80,9 +80,9 @@ make-an-agent train all --zoo runs/reacher_zoo --out runs/reacher --preset smoke
 python -m benchmarks finetune --gymnasium-generator runs/reacher/generator --seeds 1 --num-steps 1500
 python -m benchmarks fuzz --zoo runs/zoo_unseen
 # Few rounds of DAgger, that policies differ in how good they are.
-make-an-agent zoo build --out runs/zoo_small --tasks window-close drawer-open plate-slide \
-    --num-runs 10 --num-checkpoints 6 --checkpoint-steps 50 --num-demonstrations 40 \
-    --min-rounds 1 --max-rounds 2 --num-score-layouts 10
+make-an-agent zoo build --out runs/zoo_small --tasks drawer-open plate-slide dial-turn \
+    --num-runs 10 --num-checkpoints 5 --checkpoint-steps 50 --num-demonstrations 40 \
+    --min-rounds 5 --max-rounds 5 --num-score-layouts 10
 python -m benchmarks dataset --zoo runs/zoo_small
 # Needs the extra, which `make robosuite-test` installs.
 python -m benchmarks robosuite

@@ -38,7 +38,7 @@ class Command:
     "Folder of a zoo or of a published one, or the hub id of such."
     num_samples: int = 10
     "New policies of each task."
-    num_layouts: int = 20
+    num_layouts: int = 10
     "Layouts that each of these plays, from the first of those for scores on."
     seed: int = 0
     "Of the samples."
@@ -101,28 +101,29 @@ def _describe_zoo(published: PublishedZoo) -> dict[str, Any]:
                 "qualified_rate": float(index["qualified"][rows].mean()),
             }
             for task in np.unique(index["task"]).tolist()
-            if len(rows := published.select(task=task))
+            for rows in [published.select(task=task)]
         ],
     }
 
 
-def summarize_layers(published: PublishedZoo, vectors: np.ndarray) -> np.ndarray:
+def summarize_layers(published: PublishedZoo, vectors: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Mean, variance and quantiles of each layer's weights and biases (Unterthiner et al. 2020).
 
     Args:
         published: says where layers lie.
         vectors: `[N, P]`.
+        train: bool `[N]`, the rows that may be learned from.
 
     Returns:
-        Statistics `[N, 7 * number of weights and biases]`, in units of their deviation.
+        Statistics `[N, 7 * number of weights and biases]`, in units of their deviation in training.
     """
     parts = []
     for place in published.header["index_dict"].values():
         layer = vectors[:, place["start"] : place["stop"]]
         parts += [layer.mean(axis=1), layer.var(axis=1), *np.quantile(layer, _QUANTILES, axis=1)]
     statistics = np.stack(parts, axis=1)
-    deviation = statistics.std(axis=0)
-    return (statistics - statistics.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    deviation = statistics[train].std(axis=0)
+    return statistics / np.where(deviation > 0, deviation, 1)
 
 
 def fit_ridge(
@@ -165,7 +166,7 @@ def _predict_success(published: PublishedZoo, column: str) -> dict[str, Any]:
     methods = {}
     for name, inputs in (
         ("weights", vectors),
-        ("layer statistics", summarize_layers(published, vectors)),
+        ("layer statistics", summarize_layers(published, vectors, split == "train")),
     ):
         predicted, penalty = fit_ridge(inputs, success[:, None], split)
         methods[name] = _rate(predicted[:, 0], success, index["task"], test) | {"penalty": penalty}
@@ -210,7 +211,7 @@ def _tell_task(published: PublishedZoo) -> dict[str, Any]:
     test, accuracy = split == "test", {}
     for name, inputs in (
         ("weights", vectors),
-        ("layer statistics", summarize_layers(published, vectors)),
+        ("layer statistics", summarize_layers(published, vectors, split == "train")),
     ):
         predicted, _ = fit_ridge(inputs, np.eye(len(tasks))[labels], split)
         accuracy[name] = float((predicted.argmax(axis=1) == labels)[test].mean())
