@@ -288,6 +288,7 @@ def write_page() -> str:
     made = [
         [
             row["task"].removesuffix("-v3"),
+            str(row["num_train"]),
             *(
                 f"{row[name]['success']:.2f} ({row[name]['distance']:.4f})"
                 for name in ("gaussian", "mean", "test policies")
@@ -311,9 +312,11 @@ Which task a policy is for, on runs that training lacks:
 {table(["from", "accuracy"], told)}
 
 New policies: success on {result["settings"]["options"]["num_layouts"]} new layouts, and in brackets
-the distance to the nearest qualified training policy, RMS of a parameter:
+the distance to the nearest qualified training policy, RMS of a parameter; *learned from* counts these:
 
-{table(["task", "Gaussian of the task", "its mean", "policies of the test runs"], made)}
+{table(["task", "learned from", "Gaussian of the task", "its mean", "policies of the test runs"], made)}
+
+A Gaussian of few policies gives copies: near ones, which succeed as these do.
 
 {describe(result, resolve_settings)}
 
