@@ -312,9 +312,10 @@ Which task a policy is for, on runs that training lacks:
 {table(["from", "accuracy"], told)}
 
 New policies: success on {result["settings"]["options"]["num_layouts"]} new layouts, and in brackets
-the distance to the nearest qualified training policy, RMS of a parameter; *learned from* counts these:
+the distance to the nearest qualified training policy, RMS of a parameter; *learned from* counts
+these:
 
-{table(["task", "learned from", "Gaussian of the task", "its mean", "policies of the test runs"], made)}
+{table(["task", "learned from", "Gaussian of the task", "its mean", "test runs' policies"], made)}
 
 A Gaussian of few policies gives copies: near ones, which succeed as these do.
 
