@@ -40,7 +40,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv (once; a few minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(INSTALL) torch
-	@$(INSTALL) -e '.[dev,lerobot,onnx,sb3]'
+	@$(INSTALL) -e '.[dev,lerobot,onnx,publish,sb3]'
 	@touch $@
 
 $(WEB_READY): $(READY)

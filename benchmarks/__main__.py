@@ -49,7 +49,9 @@ EXPERIMENTS = (
     Experiment("scaling", "drawn tasks alone: their number, networks' width, parts left out"),
     Experiment("samples", "latent diffusion against the one-step form, on drawn tasks"),
     Experiment("zoo", "how many of a zoo's policies are qualified"),
+    Experiment("dataset", "a published zoo: success and task from weights, new policies"),
     Experiment("robosuite", "experts of every task, arm and form; speed against robosuite's own"),
+    Experiment("transfer", "generators of the Panda's tasks on other arms, and for new amounts"),
     Experiment("finetune", "SAC from a generated, a cloned and a new actor: steps to success"),
     Experiment("fuzz", "damaged and mistaken files of every kind: read, or refused in one line"),
     Experiment("speed", "generation, batches, rollouts, start-up"),
@@ -79,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     if found is None:
         print(f"{_PROG}: error: {name}: no experiment; {_PROG} --list names them", file=sys.stderr)
         return 2
-    return run_verb(found.load().Command, f"{_PROG} {name}", found.about, options)
+    return run_verb(lambda _: found.load().Command, f"{_PROG} {name}", found.about, options)
 
 
 def _show(text: str) -> None:

@@ -10,9 +10,9 @@ make-an-agent zoo build --out runs/zoo_unseen --tasks unseen \
 python -m benchmarks zoo --zoo runs/zoo
 make-an-agent zoo build --recipe sac --out runs/sac --tasks seen
 make-an-agent zoo build --recipe sac --out runs/sac_unseen --tasks unseen \
-    --sac.env-steps 20000 --sac.num-checkpoints 160
+    --env-steps 20000 --num-checkpoints 160
 python -m benchmarks zoo --zoo runs/sac --out benchmarks/results/zoo_sac.json
-make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --sac.init-seed 7
+make-an-agent zoo build --recipe sac --out runs/sac_shared --tasks seen --init-seed 7
 python -m benchmarks zoo --zoo runs/sac_shared --out benchmarks/results/zoo_sac_shared.json
 # Replay prompts are there already; after deleting them: make-an-agent zoo replay runs/sac \
 #     runs/sac_unseen --out benchmarks/replay
@@ -79,6 +79,11 @@ make-an-agent zoo build --out runs/reacher_zoo --suite examples/reacher_suite.py
 make-an-agent train all --zoo runs/reacher_zoo --out runs/reacher --preset smoke
 python -m benchmarks finetune --gymnasium-generator runs/reacher/generator --seeds 1 --num-steps 1500
 python -m benchmarks fuzz --zoo runs/zoo_unseen
+# Few rounds of DAgger, that policies differ in how good they are.
+make-an-agent zoo build --out runs/zoo_small --tasks drawer-open plate-slide dial-turn \
+    --num-runs 10 --num-checkpoints 5 --checkpoint-steps 50 --num-demonstrations 40 \
+    --min-rounds 5 --max-rounds 5 --num-score-layouts 10
+python -m benchmarks dataset --zoo runs/zoo_small
 # Needs the extra, which `make robosuite-test` installs.
 python -m benchmarks robosuite
 python -m benchmarks speed

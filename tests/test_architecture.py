@@ -20,7 +20,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *BENCHMARKS.rglob("*.py")])
 
 # What each room (a folder or file in src/makeanagent) may import of the others, from the bottom up.
 # A new room needs a line here; `zoo.store` would stand for that one module.
-BASE = ("errors", "field_types", "read_options", "artifacts", "parallel", "devices")
+BASE = ("errors", "field_types", "read_options", "artifacts", "parallel", "devices", "remote")
 DATA = ("policies", "trajectories", "suites")
 PARTS = ("models", "generator_config", "hub", "generator", "rollouts", "evaluation", "rl", "zoo")
 RECIPES = ("methods", "training")
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "artifacts": ("errors",),
     "parallel": ("errors",),
     "devices": ("errors",),
+    "remote": ("errors", "artifacts"),
     "policies": BASE,
     "trajectories": BASE,
     "suites": ("policies.sb3", "trajectories", *BASE),

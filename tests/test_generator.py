@@ -333,25 +333,30 @@ def test_unknown_names_say_what_there_is():
 
 
 def test_a_hub_id_is_fetched(folder, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name: str(folder))
+    def fetch(name: str, repo_type: str, allow_patterns: None) -> str:
+        assert (name, repo_type) == ("someone/something", "model")
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     assert MakeAnAgent.from_pretrained("someone/something").config == CONFIG
 
 
 def test_an_unreachable_hub_is_one_line(monkeypatch):
-    def fail(name: str) -> str:
+    def fail(name: str, **options: object) -> str:
         raise huggingface_hub.errors.LocalEntryNotFoundError("no network\nand more")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(InputError, match="not to be had from the hub: no network$"):
+    with pytest.raises(InputError, match="not to be had from the hub: no network and more$"):
         find_generator("someone/something")
 
 
 def test_what_is_pushed_can_be_loaded(tmp_path, monkeypatch):
     class Hub:
-        def create_repo(self, repo_id: str, private: bool, exist_ok: bool) -> None:
-            assert (repo_id, private, exist_ok) == ("someone/something", True, True)
+        def create_repo(self, repo_id: str, repo_type: str, private: bool, exist_ok: bool) -> None:
+            assert (repo_id, repo_type) == ("someone/something", "model")
+            assert private and exist_ok
 
-        def upload_folder(self, repo_id: str, folder_path: Path) -> str:
+        def upload_folder(self, repo_id: str, repo_type: str, folder_path: Path) -> str:
             shutil.copytree(folder_path, tmp_path / "hub")
             return f"hub/{repo_id}"
 

@@ -133,6 +133,23 @@ def hash_file(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {describe_error(error)}") from None
 
 
+def check_hash(path: Path, expected: object, record: str) -> None:
+    """Compare a file with the SHA-256 that another file has of it.
+
+    Args:
+        path: of the file.
+        expected: what is recorded.
+        record: name of the other file.
+
+    Raises:
+        InputError: the file is missing, or was altered.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if hash_file(path) != expected:
+        raise InputError(f"{path}: altered: its SHA-256 is not the one in {record}")
+
+
 def _is_temporary(path: Path) -> bool:
     # What `atomic_path` leaves behind where its process is killed.
     return path.name.startswith(".") and path.name.endswith(".tmp")
@@ -170,8 +187,7 @@ def check_manifest(folder: Path, required: Iterable[str] = ()) -> dict[str, str]
         path = folder / name
         if not path.is_file():
             raise InputError(f"{path}: missing, though {MANIFEST_NAME} lists it")
-        if hash_file(path) != expected:
-            raise InputError(f"{path}: altered: its SHA-256 is not the one in {MANIFEST_NAME}")
+        check_hash(path, expected, MANIFEST_NAME)
     return manifest
 
 

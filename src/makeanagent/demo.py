@@ -38,7 +38,9 @@ from makeanagent.trajectories.trajectory import Trajectory
 from makeanagent.trajectories.units import bring_to_units
 
 PROMPTS = Path(__file__).parent / "prompts"
-"""Demonstrations that ship with the package, one a Meta-World task, made by `record`."""
+"""Demonstrations that ship with the package, one a task, made by `record`."""
+_PROMPTED = ("metaworld", "robosuite")
+"""Suites of whose tasks there are some."""
 _DEFAULT_ENV = "metaworld/door-open-v3"
 _HELD_OUT_PER_POLICY = 10
 _FILMED_POLICIES = 2
@@ -233,7 +235,7 @@ def find_demonstration(config: DemoConfig) -> tuple[Trajectory, Suite, str]:
         return demonstration, *find_task(env_id)
     suite, task = find_task(config.env or _DEFAULT_ENV)
     path = PROMPTS / f"{task}.npz"
-    if suite.name != "metaworld" or not path.is_file():
+    if suite.name not in _PROMPTED or not path.is_file():
         raise InputError(
             f"{suite.name}/{task}: no demonstration is bundled; make one by `make-an-agent"
             f" record --env {suite.name}/{task} --out demo.npz` and give --prompt demo.npz"

@@ -30,7 +30,6 @@ from makeanagent.hub import (
     find_generator,
     load_tensors,
     read_weights,
-    upload_folder,
     write_card,
     write_weights,
 )
@@ -44,6 +43,7 @@ from makeanagent.models.guidance import GuidanceConfig, gather_steps, guide_late
 from makeanagent.models.practice import Practice
 from makeanagent.models.reader import DemonstrationReader
 from makeanagent.policies.batch import PolicyBatch
+from makeanagent.remote import upload_folder
 from makeanagent.trajectories import Trajectory, stack_prompts
 from makeanagent.trajectories.behaviors import Prompts, average_groups, group_prompts
 from makeanagent.trajectories.excerpt import excerpt_trajectories
@@ -389,7 +389,7 @@ class MakeAnAgent:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "generator"
             self.save_pretrained(folder)
-            return upload_folder(folder, repo_id, private=private)
+            return upload_folder(folder, repo_id, "model", private=private)
 
 
 def _vary(condition: torch.Tensor, num_prompts: int, seed: int) -> torch.Tensor:

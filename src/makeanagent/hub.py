@@ -1,7 +1,6 @@
 """Where generators are found, their files of weights, and the card that goes with one."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 from makeanagent.artifacts import read_tensors, write_tensors
 from makeanagent.errors import InputError
 from makeanagent.generator_config import GeneratorConfig
+from makeanagent.remote import fetch_folder, is_repo_id
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,28 +40,9 @@ def find_generator(name: str | Path) -> Path:
     accepted = (
         f"bundled are {', '.join(bundled) or 'none'}; or give a folder, or a hub id owner/name"
     )
-    # What begins so is a path; `owner/name` may be an id of the hub.
-    is_path = str(name).startswith((".", "/", "~"))
-    if is_path or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+    if not is_repo_id(str(name)):
         raise InputError(f"{str(name)[:200]}: no such generator; {accepted}")
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(str(name)))
-    except Exception as error:  # The hub's library raises many types.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{name}: no such folder, and not to be had from the hub: {reason}"
-        ) from None
-
-
-def upload_folder(folder: Path, repo_id: str, *, private: bool) -> str:
-    """Put a generator's folder on the hub, in a repository that may be new; gives the address."""
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    api.create_repo(repo_id, private=private, exist_ok=True)
-    return str(api.upload_folder(repo_id=repo_id, folder_path=folder))
+    return fetch_folder(str(name), "model", f"{name}: no such folder")
 
 
 def write_weights(

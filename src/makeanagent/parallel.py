@@ -230,14 +230,23 @@ def run_jobs(
         jobs: arguments of each call.
         on_done: called with a job's index and result as soon as it is there.
     """
-    futures = {pool.submit(function, *job): index for index, job in enumerate(jobs)}
+    futures: dict[Future, int] = {}
     results: dict[int, Result] = {}
+
+    def finish(future: Future) -> None:
+        index = futures.pop(future)
+        results[index] = future.result()
+        if on_done is not None:
+            on_done(index, results[index])
+
     try:
-        for future in as_completed(futures):
-            index = futures[future]
-            results[index] = future.result()
-            if on_done is not None:
-                on_done(index, results[index])
+        for index, job in enumerate(jobs):
+            future = pool.submit(function, *job)
+            futures[future] = index
+            if future.done():  # It ran in this process, and is to be reported at once.
+                finish(future)
+        for future in as_completed(list(futures)):
+            finish(future)
     except BaseException:
         for future in futures:
             future.cancel()

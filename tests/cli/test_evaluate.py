@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from makeanagent.artifacts import hash_file
+from makeanagent.cli import main
 from makeanagent.policies.folder import load_policies, save_policies
+from makeanagent.rollouts import scores
 
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory, generator, demonstration):
-    from makeanagent.cli import main
-
     folder = tmp_path_factory.mktemp("generated") / "policies"
     arguments = ["generate", "--prompt", demonstration, "--out", folder, "--generator", generator]
     assert main([*map(str, arguments), "--num", "2"]) == 0
@@ -84,3 +84,67 @@ def test_what_is_no_folder_of_policies(fails, env, tmp_path):
 def test_bad_workers(fails, env, policies, tmp_path):
     out = ("--out", tmp_path / "out.json")
     fails("must be at least 1", "evaluate", policies, "--env", env, "--workers", 0, *out)
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Let Ctrl-C come as a job begins; gives the numbers of the jobs that are played, from 1 on."""
+    played, score = [], scores._score_block
+
+    def set_stop(number):
+        played.clear()
+
+        def play(*job):
+            if len(played) + 1 == number:
+                raise KeyboardInterrupt
+            played.append(job)
+            return score(*job)
+
+        monkeypatch.setattr(scores, "_score_block", play)
+        return played
+
+    return set_stop
+
+
+def test_what_was_stopped_goes_on_where_it_was(env, policies, tmp_path, stop_at, capsys):
+    whole, path, begun = (tmp_path / name for name in ("whole.json", "out.json", ".out.json.begun"))
+
+    def evaluate(out, *options):
+        arguments = ["evaluate", policies, "--env", env, "--workers", 1, "--out", out, *options]
+        return main([*map(str, arguments)])
+
+    played = stop_at(None)
+    assert evaluate(whole) == 0
+    assert len(played) == 5, "jobs of two policies"
+    stop_at(5)  # The last job but one is of those that wait for the choice.
+    assert evaluate(path) == 130
+    assert "interrupted; nothing that was finished is lost" in capsys.readouterr().err
+    assert not path.exists()
+    with begun.open("a") as file:
+        file.write('{"number": 4, "succ')  # As a kill leaves it.
+    played = stop_at(None)
+    assert evaluate(path) == 0
+    assert len(played) == 1
+    assert not begun.exists()
+    ours, theirs = (json.loads(file.read_text()) for file in (path, whole))
+    for result in (ours, theirs):
+        result["provenance"].pop("created")
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("options", [["--layouts-per-policy", "3"], []])
+def test_what_is_kept_is_of_the_same_settings_alone(env, policies, tmp_path, stop_at, options):
+    def evaluate(folder, *options):
+        out = ["--out", tmp_path / "out.json", "--workers", 1]
+        return main([*map(str, ["evaluate", folder, "--env", env, *out, *options])])
+
+    stop_at(4)
+    assert evaluate(policies) == 130
+    other = policies
+    if not options:  # Other policies in their place.
+        parameters, spec, metadata = load_policies(policies)
+        other = tmp_path / "other"
+        save_policies(other, parameters[::-1].copy(), spec, metadata)
+    played = stop_at(None)
+    assert evaluate(other, *options) == 0
+    assert len(played) == 5

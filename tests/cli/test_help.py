@@ -41,6 +41,7 @@ def test_each_option_has_its_clause(module):
 VERBS = (
     demo.Demo, record.Record, convert.Convert, generate.Generate, evaluate.Evaluate,
     export.Export, train.Train, web.Web, zoo.Build, zoo.List, zoo.Show, zoo.Verify, zoo.Replay,
+    zoo.Publish,
 )  # fmt: skip
 
 

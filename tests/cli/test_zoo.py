@@ -258,7 +258,7 @@ def test_a_finished_sac_zoo_is_left_as_it_is(sac_zoo, capsys):
     assert run(*SAC_BUILD, "--out", sac_zoo) == 0
     assert {path: path.stat().st_mtime_ns for path in sac_zoo.iterdir()} == before
     capsys.readouterr()
-    line = refuse(capsys, *SAC_BUILD, "--out", sac_zoo, "--sac.num-runs", "1")
+    line = refuse(capsys, *SAC_BUILD, "--out", sac_zoo, "--num-runs", "1")
     assert line.startswith(f"{sac_zoo}: this zoo was begun with config num_runs 2, not 1; ")
 
 
@@ -267,7 +267,7 @@ def test_an_expert_is_needed_for_demonstrations_alone(tmp_path, capsys):
     line = refuse(capsys, *arguments, "--out", tmp_path / "with")
     assert line.startswith(f"{EASY}/alone-v1: has no expert")
     assert not (tmp_path / "with").exists()
-    options = ("--sac.num-demonstrations", "0", "--sac.no-standardize", "--sac.env-steps", "600")
+    options = ("--num-demonstrations", "0", "--no-standardize", "--env-steps", "600")
     assert run(*arguments, *options, "--out", tmp_path / "without") == 0
     assert run("zoo", "verify", tmp_path / "without") == 0
     assert run("zoo", "show", tmp_path / "without", "alone-v1") == 0
@@ -310,7 +310,7 @@ def test_a_zoo_without_replay_is_refused(tiny_zoo, tmp_path, capsys):
 
 def test_a_task_that_no_agent_solves_is_named_in_one_line(tmp_path, capsys):
     arguments = ("zoo", "build", "--suite", EASY, "--tasks", "never-v1", *SAC, "--workers", "1")
-    assert run(*arguments, "--sac.env-steps", "400", "--out", tmp_path / "zoo") == 2
+    assert run(*arguments, "--env-steps", "400", "--out", tmp_path / "zoo") == 2
     *_, line = capsys.readouterr().err.splitlines()
     assert line.startswith(f"make-an-agent: error: {EASY}/never-v1: none of 2 agents solved")
 
@@ -318,17 +318,16 @@ def test_a_task_that_no_agent_solves_is_named_in_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([*SAC, "--num-runs", "3"], "--num-runs: a setting of --recipe distillation, not of sac"),
         (
             [*SAC, "--elastic-pull", "0"],
-            "--elastic-pull: a setting of --recipe distillation, not of sac",
+            "--elastic-pull: an option of --recipe distillation, not of sac",
         ),
         (["--preset", "smoke"], "--preset smoke: --recipe distillation has fast alone"),
-        (["--sac.num-runs", "4"], "--sac.num-runs: a setting of --recipe sac, not of distillation"),
-        ([*SAC, "--sac.num-runs", "0"], "num_runs 0: must be at least 1"),
-        ([*SAC, "--sac.tau", "2"], "tau 2.0: must be above 0 and at most 1"),
-        ([*SAC, "--sac.layout", "10000"], "layout 10000: "),
-        ([*SAC, "--sac.checkpoint-steps", "300"], "checkpoint_steps 300: must be a multiple"),
+        (["--env-steps", "4"], "--env-steps: an option of --recipe sac, not of distillation"),
+        ([*SAC, "--num-runs", "0"], "num_runs 0: must be at least 1"),
+        ([*SAC, "--tau", "2"], "tau 2.0: must be above 0 and at most 1"),
+        ([*SAC, "--layout", "10000"], "layout 10000: "),
+        ([*SAC, "--checkpoint-steps", "300"], "checkpoint_steps 300: must be a multiple"),
     ],
 )
 def test_settings_of_the_wrong_recipe_or_range_are_refused(tmp_path, capsys, options, message):

@@ -25,16 +25,8 @@ PAGES = sorted(
 )
 PROGRAMS = {"make-an-agent": cli.main, "python -m benchmarks": run_benchmark}
 VERBS = (
-    "Demo",
-    "Record",
-    "Convert",
-    "Generate",
-    "Evaluate",
-    "Export",
-    "ZooCommand",
-    "Train",
-    "Web",
-)
+    "Demo", "Record", "Convert", "Generate", "Evaluate", "Export", "ZooCommand", "Train", "Web",
+)  # fmt: skip
 
 
 def find_commands(page: str, program: str) -> list[list[str]]:

@@ -259,9 +259,9 @@ def test_what_waits_for_no_choice_goes_out_together(monkeypatch):
 
     sent = []
 
-    def count_requests(pool, suite, task, requests, on_progress):
+    def count_requests(pool, suite, task, requests, *options):
         sent.append([len(actors) for actors, _ in requests])
-        return score_requests(pool, suite, task, requests, on_progress)
+        return score_requests(pool, suite, task, requests, *options)
 
     monkeypatch.setattr(protocols, "score_requests", count_requests)
     evaluate(SKILLS, ProtocolConfig(best_of=6), first_samples=np.array([0, 2]))

@@ -12,11 +12,15 @@ import pytest
 pytest.importorskip("robosuite", reason="needs the extra robosuite", exc_type=ImportError)
 
 from makeanagent.errors import InputError
-from makeanagent.rollouts.episodes import run_episode
+from makeanagent.rollouts.episodes import as_function, record_episode, run_episode
 from makeanagent.suites import find_suite, layouts
 from makeanagent.suites.robosuite.experts.acting import Hand
 from makeanagent.suites.robosuite.experts.joints import Joints
+from makeanagent.suites.robosuite.experts.motion import UP, turn_about
 from makeanagent.suites.robosuite.ids import ARMS, JOINT, TASKS, TaskId, read_id
+from makeanagent.suites.robosuite.judges import HOLD_STEPS
+from makeanagent.suites.robosuite.observations import find_fit
+from makeanagent.suites.robosuite.retargeting import JointActor, Retargeting
 
 SUITE = find_suite("robosuite")
 LAYOUT = layouts.PROMPTS[3]
@@ -166,3 +170,74 @@ def test_success_and_reward_are_robosuites_own():
     step = env.step(np.zeros(8))
     assert step.success is True
     assert step.reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"), [("lift-8cm", "lift-20cm"), ("door-10deg", "door-16deg")]
+)
+def test_an_amount_is_met_by_its_own_expert_alone(asked, other):
+    env = environment(f"{asked}-panda")
+    assert run_episode(env, SUITE.expert(f"{asked}-panda"), LAYOUT).success
+    assert not run_episode(env, SUITE.expert(f"{other}-panda"), LAYOUT).success
+
+
+def test_an_amount_is_to_be_held():
+    """Success comes in the last of ten steps in a row that are worth 1, and no step before."""
+    name = "lift-8cm-panda"
+    env, expert = environment(name), SUITE.expert(name)
+    observation, rewards = env.reset(LAYOUT), []
+    while True:
+        step = env.step(expert(observation))
+        rewards.append(step.reward)
+        observation = step.observation
+        if step.success:
+            break
+    assert rewards[-HOLD_STEPS:] == [1.0] * HOLD_STEPS
+    assert rewards[-HOLD_STEPS - 1] == 0.0
+    # An episode that follows has held nothing yet.
+    env.reset(LAYOUT)
+    assert not env.step(np.zeros(8)).success
+
+
+def test_amounts_are_not_observed():
+    low, high = (SUITE.make(f"lift-{amount}cm-panda").reset(LAYOUT) for amount in (8, 20))
+    np.testing.assert_array_equal(low, high)
+
+
+def test_turns_are_alike_where_the_gripper_and_the_nut_are():
+    """By half a turn of the hand, and by a quarter of the nut."""
+    env = SUITE.make("nut-square-panda")
+    env.reset(LAYOUT)
+    hand = env.stepper.rotation
+    half, quarter = turn_about(UP, np.pi), turn_about(UP, np.pi / 2)
+    rotation, zeros = turn_about(UP, 0.3), np.zeros(3)
+    before = find_fit(rotation, hand, zeros, zeros)
+    np.testing.assert_allclose(find_fit(rotation, half @ hand, zeros, zeros), before, atol=1e-9)
+    turned = find_fit(quarter @ rotation, quarter @ hand, zeros, zeros)
+    np.testing.assert_allclose(turned[[0, 1, 4, 5]], before[[0, 1, 4, 5]], atol=1e-6)
+    assert abs(turned[2:4] - before[2:4]).max() > 0.5
+    np.testing.assert_array_equal(before[6:], 0)
+
+
+def test_a_joint_demonstration_is_seen_as_the_hand_moves():
+    task = read_id("nut-square-sawyer-joint")
+    joints, hand = SUITE.make(str(task)), SUITE.make("nut-square-sawyer")
+    retargeting = Retargeting(task)
+    np.testing.assert_allclose(
+        retargeting.observe(joints.reset(LAYOUT)), hand.reset(LAYOUT), atol=1e-9
+    )
+    shown = record_episode(joints, SUITE.expert(str(task)), LAYOUT, max_steps=30)
+    found = retargeting.convert(shown)
+    assert found.env_id == "robosuite/nut-square-sawyer"
+    # What the joints are told to do is what the hand then does, as far as they follow.
+    moved = np.diff(found.observations[:, :3], axis=0)
+    told = found.actions[:, :3]
+    assert (moved * told).sum() > 0.9 * np.linalg.norm(moved) * np.linalg.norm(told)
+
+
+def test_an_end_effector_policy_acts_by_joints():
+    task = read_id("lift-sawyer-joint")
+    actor = as_function(JointActor(SUITE.expert("lift-sawyer"), task))
+    assert run_episode(environment(str(task)), actor, LAYOUT).success
+    with pytest.raises(InputError, match="lift-sawyer: is of the end-effector form"):
+        Retargeting(read_id("lift-sawyer"))

@@ -22,14 +22,29 @@ SUITE = find_suite("robosuite")
 
 def test_every_id_is_read_as_it_is_written():
     names = list_ids()
-    assert len({*names}) == len(names) == 4 * 5 * 2 * 2
+    assert len({*names}) == len(names) == (4 + 10 + 5) * 5 * 2 * 2
     assert [str(read_id(name)) for name in names] == list(names)
     found = read_id("nut-square-ur5e-joint-randomized")
     assert found == TaskId(task="nut-square", arm="ur5e", form=JOINT, randomized=True)
 
 
+def test_an_amount_is_part_of_the_id():
+    assert read_id("lift-12cm-sawyer") == TaskId(task="lift", arm="sawyer", amount=12)
+    assert read_id("door-7deg-panda-joint").amount == 7
+
+
 @pytest.mark.parametrize(
-    "name", ["lift", "lift-baxter", "stack-panda", "lift-panda-randomized-joint"]
+    "name",
+    [
+        "lift",
+        "lift-baxter",
+        "stack-panda",
+        "lift-panda-randomized-joint",
+        "lift-13cm-panda",
+        "lift-012cm-panda",
+        "lift-12deg-panda",
+        "nut-round-12cm-panda",
+    ],
 )
 def test_another_task_or_arm_is_refused(name):
     with pytest.raises(InputError, match=f"robosuite/{name}: no such task.*arms panda, sawyer"):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import tyro
@@ -14,46 +15,56 @@ from makeanagent.cli.generate import Generate
 from makeanagent.cli.record import Record
 from makeanagent.cli.train import Train
 from makeanagent.cli.web import Web
-from makeanagent.cli.zoo import ZooCommand
+from makeanagent.cli.zoo import ZooCommand, find_options
 from makeanagent.errors import InputError
-
-_Verb = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Record, tyro.conf.subcommand("record")]
-    | Annotated[Convert, tyro.conf.subcommand("convert")]
-    | Annotated[Generate, tyro.conf.subcommand("generate")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Web, tyro.conf.subcommand("web")]
-    | Annotated[ZooCommand, tyro.conf.subcommand("zoo")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
-)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
-    if (sys.argv[1:] if arguments is None else arguments) == ["--version"]:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
         from makeanagent import __version__
 
         print(f"make-an-agent {__version__}")
         return 0
-    return run_verb(
-        _Verb, "make-an-agent", "One demonstration in, working policy networks out.", arguments
+    about = "One demonstration in, working policy networks out."
+    return run_verb(_find_verbs, "make-an-agent", about, arguments)
+
+
+def _find_verbs(arguments: list[str]) -> Any:  # noqa: ANN401
+    zoo: Any = ZooCommand[find_options(arguments)]  # type: ignore[misc]
+    return (
+        Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Record, tyro.conf.subcommand("record")]
+        | Annotated[Convert, tyro.conf.subcommand("convert")]
+        | Annotated[Generate, tyro.conf.subcommand("generate")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Export, tyro.conf.subcommand("export")]
+        | Annotated[Web, tyro.conf.subcommand("web")]
+        | Annotated[zoo, tyro.conf.subcommand("zoo")]
+        | Annotated[Train, tyro.conf.subcommand("train")]
     )
 
 
 def run_verb(
-    verbs: Any,  # noqa: ANN401
+    find_verbs: Callable[[list[str]], Any],
     prog: str,
     description: str,
-    arguments: list[str] | None,
+    arguments: list[str],
 ) -> int:
-    """Parse one of `verbs`, run it, and return the exit code as `main` does."""
+    """Parse a verb, run it, and return the exit code as `main` does.
+
+    Args:
+        find_verbs: gives the types of verbs that there are for the command line's arguments.
+        prog: the program's name.
+        description: what it is for.
+        arguments: of the command line.
+    """
     verb: Any = None
     try:
         # Python's own start-up may fail halfway on Ctrl-C, hence within the guard.
         verb = tyro.cli(
-            verbs,
+            find_verbs(arguments),
             prog=prog,
             description=description,
             args=arguments,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import tyro
 
@@ -11,11 +11,10 @@ import tyro
 class Evaluate:
     """Play policies on new layouts, and score them by two protocols: the paper's and held-out.
 
+    Run it again to go on after a stop.
+
     Example: make-an-agent evaluate policies --env metaworld/window-close-v3
     """
-
-    goes_on: ClassVar[bool] = False
-    "It is done from the start again after a stop."
 
     policies: Annotated[Path, tyro.conf.Positional]
     "Folder of policies, as `generate` writes it."
@@ -30,6 +29,8 @@ class Evaluate:
 
     def run(self) -> None:
         """Evaluate, print the table, and write the JSON."""
+        from dataclasses import asdict
+
         import numpy as np
 
         from makeanagent.artifacts import describe_provenance, hash_file, write_json
@@ -45,6 +46,7 @@ class Evaluate:
         from makeanagent.parallel import open_pool
         from makeanagent.policies.folder import TENSORS_NAME, load_policies
         from makeanagent.policies.policy import Policy
+        from makeanagent.rollouts.blocks import KeptBlocks
         from makeanagent.suites import find_task
 
         config = ProtocolConfig(layouts_per_policy=self.layouts_per_policy)
@@ -63,10 +65,24 @@ class Evaluate:
             first_samples = np.arange(len(parameters))
         policies = [Policy(vector, spec) for vector in parameters]
         total = count_rollouts(config, len(parameters), len(first_samples))
-        with open_pool(self.workers) as pool, show_progress(f"{task}: rollouts", total) as advance:
-            result = evaluate_policies(pool, suite, task, policies, config, first_samples, advance)
-        result["policies_sha256"] = hash_file(self.policies / TENSORS_NAME)
-        result["provenance"] = describe_provenance()
+        provenance, sha256 = describe_provenance(), hash_file(self.policies / TENSORS_NAME)
+        settings = {
+            "env": self.env,
+            "config": asdict(config),
+            "first_samples": first_samples.tolist(),
+            "policies_sha256": sha256,
+            "suite_sha256": hash_file(Path(suite.name)) if suite.name.endswith(".py") else None,
+            "code": [provenance["git_commit"], provenance["versions"]],
+        }
+        kept = KeptBlocks(out.with_name(f".{out.name}.begun"), settings)
+        with (
+            open_pool(self.workers) as pool,
+            show_progress(f"{task}: rollouts", total, kept.num_rollouts) as advance,
+        ):
+            result = evaluate_policies(
+                pool, suite, task, policies, config, first_samples, advance, kept
+            )
         print_evaluation(result)
-        write_json(out, result)
+        write_json(out, result | {"policies_sha256": sha256, "provenance": provenance})
+        kept.remove()
         print(f"written: {out}")

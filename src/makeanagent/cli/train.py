@@ -66,22 +66,17 @@ class Train:
     def _run_reader(self, device: str, start: "Start | None") -> None:
         from dataclasses import replace
 
-        from makeanagent.errors import InputError
         from makeanagent.suites import find_suite
         from makeanagent.suites.tasks import expand_tasks
-        from makeanagent.training.reading_presets import READING_PRESETS
+        from makeanagent.training.reading_presets import find_reading
         from makeanagent.training.reading_run import ReadingRun
         from makeanagent.training.sampling_phase import SamplingTraining
 
-        if self.preset not in READING_PRESETS:
-            raise InputError(
-                f"preset {self.preset}: a reader has {', '.join(READING_PRESETS)}; the paper's own"
-                " is of its three stages"
-            )
         suite = find_suite(self.suite)
         tasks = () if self.tasks == ("drawn",) else expand_tasks(suite, self.tasks or ("all",))
         sampling = SamplingTraining() if self.sampling else None
-        config = replace(READING_PRESETS[self.preset], seed=self.seed, sampling=sampling)
+        preset = find_reading(self.preset, suite, tasks, begins=start is not None)
+        config = replace(preset, seed=self.seed, sampling=sampling)
         run = ReadingRun(self.out, suite, tasks, config, lessons=self.lessons, start=start)
         train_reader(run, device)
         print(f"generator: {run.save_generator()}")

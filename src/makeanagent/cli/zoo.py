@@ -1,8 +1,9 @@
-"""`make-an-agent zoo`: build, list, show and verify zoos, and write their replay prompts."""
+"""`make-an-agent zoo`: build, list, show, verify and publish zoos, and write their replay."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import tyro
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 
 _PRESETS: dict[str, Any] = {"distillation": distillation_config.PRESETS, "sac": sac_config.PRESETS}
-_PREFIXES = {"distillation": "--", "sac": "--sac."}
-"""How the options of a recipe's settings begin."""
 
 
 @optional(distillation_config.PRESETS)
@@ -32,8 +31,12 @@ class _SACOptions(SACConfig):
     """Settings of SAC."""
 
 
+_OPTIONS: dict[str, type[Any]] = {"distillation": _DistillationOptions, "sac": _SACOptions}
+Options = TypeVar("Options")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(Generic[Options]):
     """Build a zoo of policies; run it again to go on after a stop.
 
     Example: make-an-agent zoo build --tasks window-close drawer-open --out runs/zoo
@@ -60,15 +63,13 @@ class Build:
     "Device that populations are trained on."
     recipe: Literal["distillation", "sac"] = "distillation"
     """How policies are made: distilled from the tasks' experts, or soft actor-critic agents trained
-    on one layout, as the paper's."""
-    config: Annotated[_DistillationOptions, tyro.conf.OmitArgPrefixes] = field(
-        default_factory=_DistillationOptions
-    )
+    on one layout, as the paper's. Each has settings of its own; `zoo build --recipe sac --help`
+    shows SAC's."""
     preset: Literal["fast", "paper", "smoke"] = "fast"
     """Settings to begin with, from which the options below may differ. Of SAC, fast takes minutes a
     task on two cores, paper has the paper's 8 runs, 1,500 checkpoints and schedule, and smoke takes
     seconds; distillation has fast alone."""
-    sac: _SACOptions = field(default_factory=_SACOptions)
+    config: Annotated[Options, tyro.conf.OmitArgPrefixes]
 
     def run(self) -> None:
         """Build what is missing."""
@@ -135,24 +136,18 @@ class Build:
         """The recipe's settings: of the preset, but for those that were given; and these.
 
         Raises:
-            InputError: settings of another recipe were given, or a preset that it lacks.
+            InputError: the recipe lacks the preset.
         """
         from makeanagent.errors import InputError
 
-        given = {"distillation": read_given(self.config), "sac": read_given(self.sac)}
-        for other in given.keys() - {self.recipe}:
-            for name in given[other]:
-                raise InputError(
-                    f"{_PREFIXES[other]}{name.replace('_', '-')}: a setting of --recipe {other},"
-                    f" not of {self.recipe}, whose own begin with {_PREFIXES[self.recipe]}"
-                )
         presets = _PRESETS[self.recipe]
         if self.preset not in presets:
             raise InputError(
                 f"--preset {self.preset}: --recipe {self.recipe} has {', '.join(presets)} alone"
             )
-        config: RecipeConfig = replace(presets[self.preset], **given[self.recipe])
-        return config, {"preset": self.preset} | given[self.recipe]
+        given = read_given(self.config)
+        config: RecipeConfig = replace(presets[self.preset], **given)
+        return config, {"preset": self.preset} | given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,20 +270,84 @@ class Replay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZooCommand:
+class Publish:
+    """Write a finished zoo as a dataset for others: index, card, splits and Croissant file.
+
+    Example: make-an-agent zoo publish runs/zoo --out runs/zoo_dataset
+    """
+
+    goes_on: ClassVar[bool] = False
+    "It is done from the start again after a stop."
+
+    zoo: Annotated[Path, tyro.conf.Positional]
+    "The zoo's folder."
+    out: Path
+    "Folder to write to, empty or new."
+    license: str | None = None
+    "License of the data, as the hub names it, such as cc-by-4.0."
+
+    def run(self) -> None:
+        """Write, and say what was written."""
+        from makeanagent.cli.words import count
+        from makeanagent.zoo.publish import publish_zoo
+        from makeanagent.zoo.published import load_published
+        from makeanagent.zoo.store import Zoo
+
+        published = load_published(
+            publish_zoo(Zoo.open(self.zoo), self.out, license_name=self.license)
+        )
+        tasks = count(len(set(published.index["task"])), "task")
+        print(f"{self.out}: {count(len(published), 'policy', 'policies')}, {tasks}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooCommand(Generic[Options]):
     """Build and look after zoos of policies."""
 
     command: (
-        Annotated[Build, tyro.conf.subcommand("build")]
+        Annotated[Build[Options], tyro.conf.subcommand("build")]
         | Annotated[List, tyro.conf.subcommand("list")]
         | Annotated[Show, tyro.conf.subcommand("show")]
         | Annotated[Verify, tyro.conf.subcommand("verify")]
         | Annotated[Replay, tyro.conf.subcommand("replay")]
+        | Annotated[Publish, tyro.conf.subcommand("publish")]
     )
 
     def run(self) -> None:
         """Run the subcommand."""
         self.command.run()
+
+
+def find_options(arguments: Sequence[str]) -> type[Any]:
+    """The options that `zoo build` has besides its own: those of the recipe that is named.
+
+    Args:
+        arguments: of the command line, which is yet to be parsed.
+
+    Raises:
+        InputError: one of them is an option of another recipe alone.
+    """
+    from makeanagent.errors import InputError
+
+    if list(arguments[:2]) != ["zoo", "build"]:
+        return _DistillationOptions
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    named = [value for word, value in zip(words, words[1:], strict=False) if word == "--recipe"]
+    recipe = named[-1] if named else "distillation"
+    own = _OPTIONS.get(recipe)
+    if own is None:
+        return _DistillationOptions  # The parser says which recipes there are.
+    known = _name_options(own)
+    for other, options in _OPTIONS.items():
+        for word in words:
+            if word.replace("_", "-") in _name_options(options) - known:
+                raise InputError(f"{word}: an option of --recipe {other}, not of {recipe}")
+    return own
+
+
+def _name_options(options: type[Any]) -> set[str]:
+    names = {field.name.replace("_", "-") for field in fields(options)}
+    return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
 def _format_rate(rate: float | None) -> str:

@@ -16,6 +16,7 @@ from makeanagent.errors import InputError
 from makeanagent.evaluation.metrics import summarize
 from makeanagent.policies.spec import PolicySpec
 from makeanagent.rollouts.actors import Actors
+from makeanagent.rollouts.blocks import KeptBlocks
 from makeanagent.rollouts.scores import Request, RolloutScores, score_requests
 from makeanagent.suites import Suite, layouts
 
@@ -132,6 +133,7 @@ def evaluate_policies(
     config: ProtocolConfig,
     first_samples: np.ndarray | None = None,
     on_progress: Callable[[int], Any] | None = None,
+    kept: KeptBlocks | None = None,
 ) -> dict[str, Any]:
     """Score policies, or other actors, by both protocols.
 
@@ -143,6 +145,7 @@ def evaluate_policies(
         config: sizes and layouts.
         first_samples: rows that are the first sample of their prompt; all of them by default.
         on_progress: called with numbers of finished rollouts.
+        kept: what a stopped run of the same has scored, which is not played again; takes what is.
 
     Returns:
         Plain JSON values: what each protocol found, and the matrices of success and return behind
@@ -158,11 +161,11 @@ def evaluate_policies(
         Request([each[row] for row in rows], dealt),
         Request(each[: config.best_of], config.selection_range),
     ]
-    paper, first, selection = score_requests(pool, suite, task, requests, on_progress)
+    paper, first, selection = score_requests(pool, suite, task, requests, on_progress, kept)
     order = np.argsort(-_measure(selection).mean(axis=1), kind="stable")
     top = order[:_NUM_CHOSEN]
     after = Request([each[row] for row in top], config.held_out_range)
-    (chosen,) = score_requests(pool, suite, task, [after], on_progress)
+    (chosen,) = score_requests(pool, suite, task, [after], on_progress, kept)
 
     played = (paper, first, selection, chosen)
     result: dict[str, Any] = {

@@ -7,6 +7,7 @@ memory of nearest neighbours, as of Khandelwal et al. 2020; not in the paper).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,15 @@ class PracticeConfig:
     "T: those that were practised, in the order of the generator's tasks."
     num_demonstrations: int
     "P: of each, those by which it is recognised."
+
+
+class Nearest(NamedTuple):
+    """The practised tasks whose demonstrations are nearest to N conditions."""
+
+    numbers: Tensor
+    "Int `[N]`."
+    distances: Tensor
+    "`[N]`, each number of a condition in units of its own scale."
 
 
 class Practice(nn.Module):
@@ -81,11 +91,16 @@ class Practice(nn.Module):
         if len(nearest):
             self.radius.copy_(nearest.quantile(_QUANTILE))
 
+    def find_nearest(self, conditions: Tensor) -> Nearest:
+        """The tasks that are nearest to conditions `[N, C]`, however far they are."""
+        known = (self.conditions / self.scale).flatten(0, 1)
+        distances, which = torch.cdist(conditions / self.scale, known).min(dim=1)
+        return Nearest(which // self.config.num_demonstrations, distances)
+
     def recognise(self, conditions: Tensor) -> Tensor:
         """Numbers int `[N]` of the tasks that conditions `[N, C]` are of; -1 for unknown ones."""
-        known = (self.conditions / self.scale).flatten(0, 1)
-        nearest, which = torch.cdist(conditions / self.scale, known).min(dim=1)
-        return torch.where(nearest <= self.radius, which // self.config.num_demonstrations, -1)
+        numbers, distances = self.find_nearest(conditions)
+        return torch.where(distances <= self.radius, numbers, -1)
 
     def correct(self, conditions: Tensor, read: Tensor) -> Tensor:
         """What practised latents differ by from those that were read; 0 for unknown tasks.

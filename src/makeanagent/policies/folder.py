@@ -9,6 +9,7 @@ from safetensors.numpy import save
 
 from makeanagent.artifacts import (
     atomic_path,
+    check_hash,
     check_schema,
     describe_provenance,
     hash_file,
@@ -76,10 +77,7 @@ def load_policies(folder: str | Path) -> tuple[np.ndarray, PolicySpec, dict[str,
         spec = PolicySpec.from_dict(index["spec"])
     except InputError as error:
         raise InputError(f"{index_path}: {error}") from None
-    if not tensors_path.is_file():
-        raise InputError(f"{tensors_path}: no such file")
-    if hash_file(tensors_path) != index["sha256"].get(TENSORS_NAME):
-        raise InputError(f"{tensors_path}: altered: its SHA-256 is not the one in {INDEX_NAME}")
+    check_hash(tensors_path, index["sha256"].get(TENSORS_NAME), INDEX_NAME)
     parameters = read_tensors(tensors_path).get("parameters")
     if parameters is None or parameters.dtype != np.float32:
         raise InputError(f"{tensors_path}: holds no float32 tensor 'parameters'")

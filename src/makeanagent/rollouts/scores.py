@@ -11,6 +11,7 @@ from makeanagent.errors import InputError
 from makeanagent.parallel import run_jobs
 from makeanagent.rollouts.actors import Actor, Actors, join_actors
 from makeanagent.rollouts.batched import open_batch, run_batch
+from makeanagent.rollouts.blocks import Block, KeptBlocks
 from makeanagent.rollouts.episodes import as_function, open_environment, run_episode
 from makeanagent.suites import Suite
 
@@ -50,15 +51,6 @@ class Request(NamedTuple):
     "Layout numbers: `[L]` for all actors alike, or `[N, L]`."
 
 
-class _Block(NamedTuple):
-    """Rows `[n, l]` of scores; `None` for success where there is no such signal."""
-
-    success: np.ndarray | None
-    returns: np.ndarray
-    num_steps: np.ndarray
-    layouts: np.ndarray
-
-
 def score_policies(
     pool: Executor,
     suite: Suite,
@@ -86,8 +78,18 @@ def score_requests(
     task: str,
     requests: Sequence[Request],
     on_progress: Callable[[int], Any] | None = None,
+    kept: KeptBlocks | None = None,
 ) -> list[RolloutScores]:
-    """As `score_policies` for several requests at once: none waits for another's last job."""
+    """As `score_policies` for several requests at once: none waits for another's last job.
+
+    Args:
+        pool: worker processes, from `open_pool`.
+        suite: the environments.
+        task: the task's full name.
+        requests: who plays where.
+        on_progress: called with a number of finished rollouts whenever some are.
+        kept: what a stopped run has scored, which is not played again; takes what is.
+    """
     jobs: list[tuple[Suite, str, list[Actor], np.ndarray]] = []
     grids, owners = [], list[int]()
     for number, (actors, layouts) in enumerate(requests):
@@ -99,14 +101,26 @@ def score_requests(
             jobs.append((suite, task, each[start : start + rows], grid[start : start + rows]))
             owners.append(number)
     report = on_progress or (lambda count: None)
-    blocks = run_jobs(pool, _score_block, jobs, lambda _, block: report(block.layouts.size))
+    numbers, found = (range(len(jobs)), {}) if kept is None else kept.ask(len(jobs))
+    missing = [number for number in numbers if number not in found]
+
+    def keep(index: int, block: Block) -> None:
+        if kept is not None:
+            kept.add(missing[index], block)
+        report(block.layouts.size)
+
+    played = run_jobs(
+        pool, _score_block, [jobs[number - numbers.start] for number in missing], keep
+    )
+    found |= dict(zip(missing, played, strict=True))
+    blocks = [found[number] for number in numbers]
     return [
         _join([block for block, owner in zip(blocks, owners, strict=True) if owner == number], grid)
         for number, grid in enumerate(grids)
     ]
 
 
-def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarray) -> _Block:
+def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarray) -> Block:
     """Scores of actors on layouts `[n, l]`."""
     worlds = open_batch(suite, task)
     if worlds is not None:
@@ -115,7 +129,7 @@ def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarr
         returns, num_steps = (
             each.reshape(layouts.shape) for each in (outcome.total_reward, outcome.num_steps)
         )
-        return _Block(success, returns, num_steps, layouts)
+        return Block(success, returns, num_steps, layouts)
     environment = open_environment(suite, task)
     outcomes = [
         [run_episode(environment, as_function(actor), int(layout)) for layout in row]
@@ -127,7 +141,7 @@ def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarr
     def gather(name: str) -> np.ndarray:
         return np.array([getattr(outcome, name) for outcome in flat]).reshape(layouts.shape)
 
-    return _Block(
+    return Block(
         gather("success").astype(bool) if has_signal else None,
         gather("total_reward").astype(float),
         gather("num_steps").astype(int),
@@ -135,7 +149,7 @@ def _score_block(suite: Suite, task: str, actors: list[Actor], layouts: np.ndarr
     )
 
 
-def _join(blocks: Sequence[_Block], grid: np.ndarray) -> RolloutScores:
+def _join(blocks: Sequence[Block], grid: np.ndarray) -> RolloutScores:
     """The blocks of one request below each other; of no actors, empty scores."""
     if not blocks:
         empty = np.zeros(grid.shape)

@@ -50,15 +50,15 @@ class LessonMaker:
         )
         return [*visited, *drawn[len(visited) :]]
 
-    def show(self, turn: int, before: Sequence[Path], generator: MakeAnAgent) -> list[Path]:
+    def show(self, turn: int, before: Sequence[Path], generator: MakeAnAgent | None) -> list[Path]:
         """Lessons of the suite's tasks, with states that the generator's policies see.
 
         Args:
             turn: 0 for the first such lessons; later turns add to those before.
             before: the lessons of the turn before.
-            generator: of the phase before.
+            generator: of the phase before; only the first may be without one.
         """
-        if turn == 0:
+        if turn == 0 or generator is None:
             return show_lessons(
                 self.shared / "shown",
                 self.suite,

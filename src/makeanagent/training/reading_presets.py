@@ -1,8 +1,13 @@
 """Sizes of a reader's training, by name."""
 
+from collections.abc import Sequence
+
+from makeanagent.errors import InputError
 from makeanagent.models.basis import BasisConfig
 from makeanagent.models.denoisers import DenoiserConfig
 from makeanagent.models.reader import ReaderConfig
+from makeanagent.suites import Suite
+from makeanagent.suites.procedural import ProceduralSuite
 from makeanagent.training.drawn import DrawnConfig
 from makeanagent.training.practice import PracticeTraining
 from makeanagent.training.reading_config import ReadingConfig
@@ -11,6 +16,15 @@ from makeanagent.training.shown import ShownConfig
 
 FAST_READING = ReadingConfig()
 """An hour and a half on two processor cores, for fifty tasks."""
+
+ALONE_READING = ReadingConfig(
+    shown=ShownConfig(horizon=300, visited_horizon=300),
+    first=ReadingTraining(batch_size=32),
+    mixed_steps=(800, 800, 1_200),
+    mixed_learning_rate=1e-3,
+)
+"""In place of `FAST_READING` where a training begins with nothing: a suite whose observations and
+actions are not those of drawn tasks. Ten minutes on two processor cores for four tasks."""
 
 LARGE_READING = ReadingConfig(
     drawn=DrawnConfig(num_tasks=406_000, num_visited_tasks=32_000),
@@ -46,3 +60,25 @@ SMOKE_READING = ReadingConfig(
 """Seconds; for tests and for a first look at one's own suite."""
 
 READING_PRESETS = {"fast": FAST_READING, "large": LARGE_READING, "smoke": SMOKE_READING}
+
+
+def find_reading(preset: str, suite: Suite, tasks: Sequence[str], *, begins: bool) -> ReadingConfig:
+    """The settings of a preset.
+
+    Args:
+        preset: its name.
+        suite: whose tasks are learned.
+        tasks: full names; none, for drawn tasks alone.
+        begins: whether the training begins with another generator's weights.
+
+    Raises:
+        InputError: there is no such preset.
+    """
+    if preset not in READING_PRESETS:
+        raise InputError(
+            f"preset {preset}: a reader has {', '.join(READING_PRESETS)}; the paper's own is of its"
+            " three stages"
+        )
+    drawn = ProceduralSuite().space("0")
+    alone = not begins and any(suite.space(task) != drawn for task in tasks)
+    return ALONE_READING if alone and preset == "fast" else READING_PRESETS[preset]

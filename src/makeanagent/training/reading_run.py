@@ -138,9 +138,9 @@ class ReadingRun:
         before = networks if drawn or self.start is not None else None
         begin, shown = before, list[Path]()
         for turn in range(len(self.config.mixed_steps)):
-            shown = lessons.show(turn, shown, self.assemble(networks))
-            networks = self._mix(turn, shown, drawn, begin, device, on_progress)
-            begin = networks
+            visitor = None if begin is None else self.assemble(begin)
+            shown = lessons.show(turn, shown, visitor)
+            networks = begin = self._mix(turn, shown, drawn, begin, device, on_progress)
         if before is not None:
             networks = blend(before, networks, self.config.kept_share)
         self._practise(networks, shown, device, on_progress)

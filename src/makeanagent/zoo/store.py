@@ -18,6 +18,7 @@ import numpy as np
 
 from makeanagent.artifacts import (
     as_json,
+    check_hash,
     check_schema,
     describe_provenance,
     hash_file,
@@ -317,8 +318,7 @@ class Zoo:
         """
         index = self.read_index(name)
         path = self.folder / f"{name}.safetensors"
-        if path.is_file() and hash_file(path) != index["sha256"]:
-            raise InputError(f"{path}: altered: its SHA-256 is not the one in {name}.json")
+        check_hash(path, index["sha256"], f"{name}.json")
         arrays = read_tensors(path)
         env_id = f"{self.suite}/{index['task']}"
         try:

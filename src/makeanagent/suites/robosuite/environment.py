@@ -5,6 +5,7 @@ import numpy as np
 
 from makeanagent.errors import InputError
 from makeanagent.suites.robosuite.ids import HORIZONS, TaskId
+from makeanagent.suites.robosuite.judges import find_judge
 from makeanagent.suites.robosuite.observations import Observer
 from makeanagent.suites.robosuite.randomization import (
     RandomizationConfig,
@@ -30,6 +31,7 @@ class RobosuiteEnvironment:
         self.stepper = Stepper(task)
         self._task, self._randomization = task, randomization
         self._observer = Observer(task, self.stepper)
+        self._judge = find_judge(self.stepper.robosuite, task)
         self._renderer: mujoco.Renderer | None = None
 
     def reset(self, layout: int) -> np.ndarray:
@@ -38,20 +40,22 @@ class RobosuiteEnvironment:
         if self._task.randomized:
             variation = draw_variation(self._randomization, layout, len(self.stepper.joints))
         self.stepper.reset(layout, variation)
+        self._judge.reset()
         self._num_steps = 0
         return self._observer.observe()
 
     def step(self, action: np.ndarray) -> Step:
         """Act: `[8]`, clipped to [-1, 1]; only the horizon ends an episode.
 
-        Reward, between 0 and 1, and success are robosuite's own.
+        Reward, between 0 and 1, and success are robosuite's own where no amount is asked for.
         """
         self.stepper.step(action)
         self._num_steps += 1
+        verdict = self._judge.judge()
         return Step(
             self._observer.observe(),
-            float(self.stepper.robosuite.reward()),
-            bool(self.stepper.robosuite._check_success()),
+            verdict.reward,
+            verdict.success,
             terminated=False,
             over=self._num_steps >= self.horizon,
         )

@@ -10,6 +10,14 @@ Both forms end in what is seen of objects, the same 14 numbers (zeros where a ta
 | 9 to 12 | quaternion, x y z w | hinge, latch, - , - | quaternion, x y z w |
 
 Positions are in metres of the world, angles in radians.
+
+The end-effector form has 11 numbers more of a nut, zeros for other tasks:
+
+- cosine and sine of twice the fingers' turn to the handle, of the nut's yaw, and of four times
+  that: fingers are alike after half a turn and a square nut after a quarter, which a network would
+  have to find in a quaternion;
+- the nut's handle minus the hand, and the peg minus the nut along x and y, by the tanh of 2 cm:
+  what is to fit has to be seen finer than what is to be found.
 """
 
 from collections.abc import Callable
@@ -23,6 +31,8 @@ from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.robosuite.stepper import Stepper
 
 _MOST_JOINTS = 7
+_FINE = 0.02
+"Metres."
 # Between the pads of a gripper whose joints are at 0.
 _GAP_AT_ZERO = {"sawyer": 0.0371}
 
@@ -58,6 +68,7 @@ class Observer:
         else:
             self._observe_hand(observation[:16])
             self._objects.observe(self._stepper.position, observation[16:30])
+            self._objects.observe_fit(self._stepper, observation[30:41])
         return observation
 
     def _observe_hand(self, out: np.ndarray) -> None:
@@ -90,6 +101,10 @@ class _Objects(Protocol):
         """Write the 14 numbers, for a hand at `[3]`, into `out`."""
         ...
 
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """Write the 11 numbers into `out`."""
+        ...
+
 
 class _Cube:
     def __init__(self, environment: Any) -> None:  # noqa: ANN401
@@ -99,6 +114,9 @@ class _Cube:
         cube = self._data.xpos[self._body]
         out[:3], out[6:9] = cube, cube - hand
         out[9:13] = _last_first(self._data.xquat[self._body])
+
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """A cube is to fit nowhere."""
 
 
 class _Door:
@@ -115,6 +133,9 @@ class _Door:
         out[:3], out[3:6], out[6:9] = handle, self._data.xpos[self._door], handle - hand
         out[9:11] = self._data.qpos[self._angles]
 
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        """Nor is a door."""
+
 
 class _Nut:
     def __init__(self, environment: Any) -> None:  # noqa: ANN401
@@ -130,6 +151,34 @@ class _Nut:
         out[:3], out[3:6] = data.xpos[self._nut], data.xpos[self._peg]
         out[6:9] = data.site_xpos[self._handle] - hand
         out[9:13] = _last_first(data.xquat[self._nut])
+
+    def observe_fit(self, hand: Stepper, out: np.ndarray) -> None:
+        data = self._data
+        nut, peg = data.xpos[self._nut], data.xpos[self._peg]
+        offset = data.site_xpos[self._handle] - hand.position
+        rotation = data.xmat[self._nut].reshape(3, 3)
+        out[:] = find_fit(rotation, hand.rotation, offset, peg - nut)
+
+
+def find_fit(nut: np.ndarray, hand: np.ndarray, offset: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """The 11 numbers of a nut.
+
+    Args:
+        nut: its rotation, `[3, 3]`.
+        hand: the hand's.
+        offset: the nut's handle minus the hand, metres `[3]`.
+        way: the peg minus the nut, metres `[3]`.
+    """
+    yaw, fingers = _find_yaw(nut), _find_yaw(hand)
+    # The handle lies along the nut's x, and the fingers close across it.
+    turns = np.array([2.0 * (yaw - fingers) + np.pi, yaw, 4.0 * yaw])
+    angles = np.stack((np.cos(turns), np.sin(turns)), axis=1).ravel()
+    return np.concatenate((angles, np.tanh(offset / _FINE), np.tanh(way[:2] / _FINE)))
+
+
+def _find_yaw(rotation: np.ndarray) -> float:
+    """Of the x axis of a rotation `[3, 3]`, radians."""
+    return float(np.arctan2(rotation[1, 0], rotation[0, 0]))
 
 
 def _last_first(quaternion: np.ndarray) -> np.ndarray:

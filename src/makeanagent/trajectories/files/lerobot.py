@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from makeanagent.artifacts import describe_error
 from makeanagent.errors import InputError
 from makeanagent.read_options import ReadOptions
+from makeanagent.remote import fetch_folder
 from makeanagent.trajectories.files.columns import (
     REPEATED,
     add_last_row,
@@ -171,11 +171,4 @@ def _name(folder: Path) -> str:
 
 def _fetch(name: str, patterns: list[str]) -> Path:
     """A folder with those files of a dataset of the hub that match a pattern."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns))
-    except Exception as error:  # The hub's library raises many types.
-        raise InputError(
-            f"lerobot:{name}: not here, and not to be had from the hub: {describe_error(error)}"
-        ) from None
+    return fetch_folder(name, "dataset", f"lerobot:{name}: not here", patterns)

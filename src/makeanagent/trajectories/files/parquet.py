@@ -16,8 +16,12 @@ _MOST_ROWS = 64
 """A file holds at most so many rows a byte; they are numbered, which takes room."""
 
 
-def require_pyarrow(where: Path) -> None:
+def require_pyarrow(where: Path, extra: str = "lerobot") -> None:
     """Say how to install what reads Parquet files, where it is missing.
+
+    Args:
+        where: what begins the line.
+        extra: of the package, which brings it.
 
     Raises:
         InputError: it is missing.
@@ -25,7 +29,7 @@ def require_pyarrow(where: Path) -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise InputError(f"{where}: needs pyarrow: pip install 'makeanagent[lerobot]'")
+        raise InputError(f"{where}: needs pyarrow: pip install 'makeanagent[{extra}]'")
 
 
 def open_parquet(path: Path) -> "pq.ParquetFile":

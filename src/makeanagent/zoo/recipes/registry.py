@@ -6,7 +6,8 @@ from makeanagent.errors import InputError
 from makeanagent.zoo.recipes.recipe import Recipe
 
 RECIPES = ("distillation", "sac")
-"""A new recipe is a module and a name here; `cli/zoo.py` has its presets and options."""
+"""A new recipe is a module and a name here; `cli/zoo.py` has its presets and options, and
+`zoo/published_card.py` a few words on it."""
 
 
 def check_recipe(name: object) -> None:

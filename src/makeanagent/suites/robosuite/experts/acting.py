@@ -1,6 +1,7 @@
 """From an observation to an action by way of an aim, in both forms."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from makeanagent.suites.robosuite.ids import JOINT, TaskId
 from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.suite import Act
 
-_AIMS: dict[str, Callable[[Scene], Aim]] = {
+_AIMS: dict[str, Callable[..., Aim]] = {
     "lift": aim_lift,
     "door": aim_door,
     "nut-square": aim_square_nut,
@@ -64,6 +65,8 @@ def find_expert(task: TaskId) -> Act:
     if not task.has_expert:
         raise InputError(f"robosuite/{task}: has no expert; other arms' experts have this task")
     aim = _AIMS[task.task]
+    if task.amount is not None:
+        aim = partial(aim, amount=task.amount)
     body: Body = Hand()
     if task.form == JOINT:
         from makeanagent.suites.robosuite.experts.joints import Joints

@@ -1,4 +1,7 @@
-"""The expert of `door`: the latch is to be turned, and the door to stand open by 0.3 rad."""
+"""The expert of `door`: the latch is to be turned, and the door to stand open.
+
+By 0.3 rad, or by the angle asked for.
+"""
 
 import numpy as np
 
@@ -15,6 +18,13 @@ _FREE = 1.0
 "Angle of the latch from which on the door is pulled; it opens a little later."
 _TURNED = 1.5
 "Angle at which the latch's turn ends."
+_STRAIGHT = 0.008
+"""Metres beside the grip at which the hand may go in: a gripper that opens by 5.6 cm alone would
+otherwise run a finger into the handle."""
+_PULL = 0.06
+"Metres by which the hand's place is ahead of the handle while the door is pulled."
+_SLOW_ANGLE = 0.1
+"Radians before the angle asked for, from which on the pull fades."
 _MOST_LEAD = 0.8
 "Angle by which the hand's place on its circle is ahead of the handle."
 _TILT, _TILT_LEAD = 0.85, 0.3
@@ -22,8 +32,11 @@ _TILT, _TILT_LEAD = 0.85, 0.3
 ends there, and an expert that runs into it teaches what fails on other arms."""
 
 
-def aim_door(scene: Scene) -> Aim:
-    """Grip the handle from above and below, follow the latch's circle, and pull."""
+def aim_door(scene: Scene, amount: int | None = None) -> Aim:
+    """Grip the handle from above and below, follow the latch's circle, and pull.
+
+    Until the door is `amount` degrees open, or without end.
+    """
     handle, door = scene.objects[:3], scene.objects[3:6]
     hinge, latch = scene.objects[9:11]
     at_latch = turn_about(np.array([0.0, 1.0, 0.0]), latch) @ _HANDLE
@@ -55,10 +68,13 @@ def aim_door(scene: Scene) -> Aim:
             if latch > _FREE or hinge > 0.03:
                 arm = grip - (door + frame @ _HINGE)
                 pull = np.cross(UP, arm)
-                target = target + 0.06 * pull / np.linalg.norm(pull)
+                left = 1.0
+                if amount is not None:
+                    left = np.clip((np.radians(amount) - hinge) / _SLOW_ANGLE, -1.0, 1.0)
+                target = target + _PULL * left * pull / np.linalg.norm(pull)
             rotation = turn_about(into, min(max(latch, 0.0) + _TILT_LEAD, _TILT)) @ upright
         return Aim(position=target, rotation=rotation, close=True, max_turn=2.5)
     turned = angle_between(rotation, scene.rotation) < 0.2
-    if (aside < 0.02 and turned) or (aside < 0.03 and depth < 0.06):
+    if (aside < _STRAIGHT and turned) or (aside < 1.5 * _STRAIGHT and depth < 0.06):
         return Aim(position=grip, rotation=rotation, close=False, max_turn=2.5)
     return Aim(position=grip - 0.12 * into, rotation=rotation, close=False, max_turn=2.5)

@@ -50,6 +50,11 @@ class Joints:
             objects=observation[27:41],
         )
 
+    def find_twist(self, velocities: np.ndarray) -> np.ndarray:
+        """The hand's velocity `[6]` for those of the joints, in the scene that was seen last."""
+        arm = self._arm
+        return arm.find_jacobian()[:, arm.dofs] @ velocities[: len(arm.dofs)]
+
     def move(self, twist: np.ndarray) -> np.ndarray:
         """The action's first J numbers for a hand's velocity `[6]`: damped least squares."""
         arm = self._arm

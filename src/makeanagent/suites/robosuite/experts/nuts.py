@@ -1,4 +1,8 @@
-"""The experts of `nut-square` and `nut-round`: the nut is to lie low around its peg."""
+"""The experts of `nut-square` and `nut-round`: the nut is to lie low around its peg.
+
+The lower the hand may be, the nearer it is to where it is to go down: as funnels and not by
+thresholds, at which policies that learn from them would come to rest.
+"""
 
 import numpy as np
 from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
@@ -13,13 +17,14 @@ from makeanagent.suites.robosuite.experts.motion import (
     turn_about,
 )
 
-_HOVER = np.array([0.0, 0.0, 0.08])
 _GRIP_HEIGHT = np.array([0.0, 0.0, 0.007])
 "Where the handle is held, above its middle: long fingers then clear the table."
+_HOVER = 0.08
+"Above the grip, as long as the hand is not yet over it."
 _HELD_GAPS = (0.026, 0.0355)
 "The handle is 3.2 cm wide."
-_CARRY_HEIGHT, _CLEAR_HEIGHT, _LOW_HEIGHT = 1.0, 0.97, 0.83
-"Of the nut: over the pegs, which end at 0.95; high enough to set off; around its peg."
+_CARRY_HEIGHT, _PEG_HEIGHT, _LOW_HEIGHT = 1.0, 0.955, 0.83
+"Of the nut: over the pegs; just above them; around its peg."
 _CAREFUL_SPEED = 0.12
 _LEAST_YAW = np.pi / 2
 """So far at least is the handle to point away from straight ahead: behind the peg it would be
@@ -45,14 +50,12 @@ def _aim_nut(scene: Scene, *, quarters: bool) -> Aim:
         return _carry(scene, nut_rotation, yaw, quarters)
 
     rotation = _find_grip(scene, yaw)
-    aside = np.linalg.norm(offset[:2])
+    aside = float(np.linalg.norm(offset[:2]))
     turned = angle_between(rotation, scene.rotation)
-    close = bool(np.linalg.norm(offset) < 0.015)
-    over = aside < 0.01 and turned < 0.15
-    target = scene.position + offset
-    if not (close or over or (aside < 0.02 and -offset[2] < 0.05)):
-        target = target + _HOVER
-    return Aim(position=target, rotation=rotation, close=close)
+    off = _ramp(aside, 0.01, 0.035) + _ramp(turned, 0.12, 0.5)
+    hover = np.array([0.0, 0.0, _HOVER * min(off, 1.0)])
+    close = bool(np.linalg.norm(offset) < 0.018)
+    return Aim(position=scene.position + offset + hover, rotation=rotation, close=close)
 
 
 def _find_grip(scene: Scene, yaw: float) -> np.ndarray:
@@ -76,17 +79,23 @@ def _carry(scene: Scene, nut_rotation: np.ndarray, yaw: float, quarters: bool) -
     # The nut is held wherever it was gripped, and may hang: it is the nut that is to be level.
     level = turn_about(UP, wanted) @ nut_rotation.T
     away = peg[:2] - nut[:2]
-    far = float(np.linalg.norm(away))
-    height = _CARRY_HEIGHT
-    straight = abs(wanted - yaw) < 0.08
-    if (far < 0.01 and straight) or (far < 0.02 and nut[2] < 0.955):
-        height = _LOW_HEIGHT
-    if nut[2] < _CLEAR_HEIGHT and far > 0.03:
-        away = np.zeros(2)
-    step = np.append(limit(away, 0.12), height - nut[2])
+    far, skew = float(np.linalg.norm(away)), abs(wanted - yaw)
+    off = min(1.0, _ramp(far, 0.008, 0.03) + _ramp(skew, 0.05, 0.25))
+    height = _PEG_HEIGHT + (_CARRY_HEIGHT - _PEG_HEIGHT) * off
+    around = nut[2] < _PEG_HEIGHT and far < 0.02
+    over = 1.0 if around else (1.0 - _ramp(far, 0.006, 0.01)) * (1.0 - _ramp(skew, 0.05, 0.09))
+    height += (_LOW_HEIGHT - height) * over
+    # Up before aside, but for what is at its peg already.
+    free = max(_ramp(nut[2], 0.93, 0.97), 1.0 - _ramp(far, 0.03, 0.04))
+    step = np.append(free * limit(away, 0.12), height - nut[2])
     return Aim(
         position=scene.position + step,
         rotation=level @ scene.rotation,
         close=True,
-        max_speed=0.3 if far > 0.03 else _CAREFUL_SPEED,
+        max_speed=_CAREFUL_SPEED + (0.3 - _CAREFUL_SPEED) * _ramp(far, 0.02, 0.05),
     )
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, straight between."""
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
