@@ -65,7 +65,7 @@ class Command:
         )
         load = lru_cache(maxsize=1)(MakeAnAgent.from_pretrained)
         generators = [partial(load, self._train(seed)) for seed in range(self.seeds)]
-        total = len(plan_cells(self.seeds, zoo is not None, config))
+        total = len(plan_cells(self.seeds, () if zoo is None else zoo.tasks(), config))
         with open_pool() as pool, show_progress("transfer: cells", total) as advance:
             cells = run_transfer(
                 pool,

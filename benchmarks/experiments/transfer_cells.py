@@ -5,10 +5,11 @@ one expert demonstration on the arm that it is to move, and played on that arm. 
 on with the cells that are missing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -26,7 +27,15 @@ from makeanagent.policies.batch import PolicyBatch
 from makeanagent.rollouts.actors import Actor
 from makeanagent.rollouts.scores import score_policies
 from makeanagent.suites import Suite
-from makeanagent.suites.robosuite.ids import AMOUNTS, ARMS, JOINT, TASKS, TaskId, read_id
+from makeanagent.suites.robosuite.ids import (
+    AMOUNTS,
+    ARMS,
+    END_EFFECTOR,
+    JOINT,
+    TASKS,
+    TaskId,
+    read_id,
+)
 from makeanagent.training.data import load_training_data
 from makeanagent.trajectories import Trajectory
 from makeanagent.trajectories.behaviors import Behavior, group_prompts
@@ -101,21 +110,32 @@ def list_training_tasks() -> tuple[str, ...]:
     )
 
 
-def plan_cells(seeds: int, with_zoo: bool, config: TransferConfig) -> list[Cell]:
-    """All cells; those of one seed and task follow each other."""
+def find_learned(task: TaskId) -> str:
+    """The name of the same task where it is learned."""
+    return str(replace(task, arm=LEARNED_ON, form=END_EFFECTOR, randomized=True))
+
+
+def plan_cells(seeds: int, in_zoo: Collection[str], config: TransferConfig) -> list[Cell]:
+    """All cells; those of one seed and task follow each other.
+
+    Args:
+        seeds: how many trainings there are.
+        in_zoo: full names of the zoo's tasks; none, without a zoo.
+        config: sizes.
+    """
     cells: list[Cell] = []
     for seed in range(seeds):
         cloned = CLONED if seed < config.cloning_seeds else ()
         if "arms" in config.parts:
-            for arm in ARMS:
-                all_ways = (*GENERATED, *(FROM_ZOO if with_zoo else ()), *cloned)
-                few_ways = ("unguided", *((UNCHANGED,) if with_zoo else ()))
-                cells += [
-                    Cell("arms", method, str(task), seed)
-                    for task in (TaskId(task=name, arm=arm) for name in TASKS)
-                    if task.has_expert
-                    for method in (all_ways if arm in MAIN_ARMS else few_ways)
-                ]
+            for arm, name in product(ARMS, TASKS):
+                task = TaskId(task=name, arm=arm)
+                if not task.has_expert:
+                    continue
+                on_main_arm, known = arm in MAIN_ARMS, find_learned(task) in in_zoo
+                methods = (*GENERATED, *cloned) if on_main_arm else ("unguided",)
+                if known:
+                    methods += FROM_ZOO if on_main_arm else (UNCHANGED,)
+                cells += [Cell("arms", method, str(task), seed) for method in methods]
         if "joints" in config.parts:
             cells += [
                 Cell("joints", RETARGETED, str(TaskId(task=name, arm=arm, form=JOINT)), seed)
@@ -154,7 +174,7 @@ def run_transfer(
         on_cell: called with each cell's name when it is there.
     """
     found = []
-    cells = plan_cells(len(generators), zoo is not None, config)
+    cells = plan_cells(len(generators), () if zoo is None else zoo.tasks(), config)
     for seed, load in enumerate(generators):
         generator = load()
         prompts = _Prompts(pool, suite, generator, seed, config)
@@ -263,8 +283,7 @@ class _Unchanged:
     """Qualified policies of a task from the zoo of the arm that was learned on."""
 
     def __init__(self, zoo: Zoo, task: TaskId) -> None:
-        name = str(replace(task, arm=LEARNED_ON, randomized=True))
-        shards = zoo.load_task(name)
+        shards = zoo.load_task(find_learned(task))
         self._vectors = np.concatenate([shard.parameters[shard.qualified] for shard in shards])
         self._spec = zoo.spec
 

@@ -35,10 +35,15 @@ def test_amounts_that_are_asked_are_not_met_by_those_that_were_learned():
 
 def test_cells_differ_by_name_and_come_without_a_zoo_too():
     config = TransferConfig()
-    cells, without = plan_cells(2, True, config), plan_cells(2, False, config)
+    cells = plan_cells(2, ("lift-panda-randomized",), config)
+    without = plan_cells(2, (), config)
     assert len({cell.name for cell in cells}) == len(cells)
     dropped = {cell.method for cell in cells} - {cell.method for cell in without}
     assert dropped == {"unchanged", "retrieval"}
+    assert {cell.task for cell in cells if cell.method == "retrieval"} == {
+        "lift-panda",
+        "lift-sawyer",
+    }
     assert {cell.seed for cell in cells if cell.method == "cloning"} == {0}
     assert not any("panda" in cell.task and "kinova" in cell.task for cell in cells)
     assert "nut-round-kinova3" not in {cell.task for cell in cells}, "it has no expert to prompt"
