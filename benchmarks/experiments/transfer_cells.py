@@ -62,7 +62,8 @@ RETARGETED = "retargeted"
 """Prompt and policy of the joint form, by way of the end-effector form and the arm's kinematics."""
 GENERATED = ("unguided", "guided", "shuffled")
 FROM_ZOO = (UNCHANGED, "retrieval")
-CLONED = ("cloning", "cloning_moved")
+CLONED = ("cloning_moved",)
+"""The strongest that has the demonstration alone."""
 _PROMPT_BLOCK = 500
 """Prompts of each training seed, of which no other has any."""
 
@@ -148,7 +149,7 @@ def plan_cells(seeds: int, in_zoo: Collection[str], config: TransferConfig) -> l
                 for arm in MAIN_ARMS
                 for name, amounts in NEW_AMOUNTS.items()
                 for amount in amounts
-                for method in (*GENERATED, NEAREST, *cloned)
+                for method in ("unguided", "shuffled", NEAREST, *cloned)
             ]
     return cells
 

@@ -24,7 +24,6 @@ _LABELS = {
     UNCHANGED: "zoo policy unchanged",
     "retrieval": "nearest zoo policy",
     NEAREST: "policy of the nearest training task",
-    "cloning": "cloning",
     "cloning_moved": "cloning with guidance's moves",
 }
 

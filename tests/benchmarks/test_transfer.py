@@ -44,7 +44,7 @@ def test_cells_differ_by_name_and_come_without_a_zoo_too():
         "lift-panda",
         "lift-sawyer",
     }
-    assert {cell.seed for cell in cells if cell.method == "cloning"} == {0}
+    assert {cell.seed for cell in cells if cell.method == "cloning_moved"} == {0}
     assert not any("panda" in cell.task and "kinova" in cell.task for cell in cells)
     assert "nut-round-kinova3" not in {cell.task for cell in cells}, "it has no expert to prompt"
 
@@ -65,7 +65,7 @@ def test_the_page_shows_rates_over_seeds():
     cells = [
         cell("unguided", "lift-sawyer", 0, [[1, 1], [1, 1]]),
         cell("unguided", "lift-sawyer", 1, [[1, 1], [0, 0]]),
-        cell("cloning", "lift-sawyer", 0, [[0, 0], [0, 1]]),
+        cell("cloning_moved", "lift-sawyer", 0, [[0, 0], [0, 1]]),
     ]
     result = transfer.summarize_transfer(cells)
     assert result["rows"][0]["num_rollouts"] == 8
