@@ -4,7 +4,6 @@ from typing import Any
 
 from benchmarks.experiments.transfer_cells import (
     CLONED,
-    FROM_ZOO,
     GENERATED,
     LEARNED_AMOUNTS,
     MAIN_ARMS,
@@ -21,8 +20,7 @@ _LABELS = {
     "unguided": "generated",
     "guided": "generated, guided",
     "shuffled": "another's prompt",
-    UNCHANGED: "zoo policy unchanged",
-    "retrieval": "nearest zoo policy",
+    UNCHANGED: "the Panda's policy of the task, unchanged",
     NEAREST: "policy of the nearest training task",
     "cloning_moved": "cloning with guidance's moves",
 }
@@ -58,7 +56,7 @@ def write_transfer(result: dict[str, Any], resolve: Resolve) -> str:
 
 
 def _write_main(rates: _Rates) -> str:
-    methods = _find_methods(rates, (*GENERATED, *FROM_ZOO, *CLONED))
+    methods = _find_methods(rates, (*GENERATED, UNCHANGED, *CLONED))
     rows = [
         [name, arm, *(_show(rates.get((str(TaskId(task=name, arm=arm)), m))) for m in methods)]
         for name in TASKS
