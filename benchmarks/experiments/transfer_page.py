@@ -3,7 +3,9 @@
 from typing import Any
 
 from benchmarks.experiments.transfer_cells import (
+    ASKED,
     CLONED,
+    COMPARED,
     GENERATED,
     LEARNED_AMOUNTS,
     MAIN_ARMS,
@@ -74,7 +76,7 @@ def _write_others(rates: _Rates) -> str:
             _LABELS[method],
             *(_show(rates.get((str(TaskId(task=name, arm=arm)), method))) for arm in arms),
         ]
-        for name in TASKS
+        for name in COMPARED
         for method in methods
     ]
     return table(["task", "policy", *arms], rows)
@@ -86,12 +88,12 @@ def _write_joints(rates: _Rates) -> str:
             arm,
             *(
                 _show(rates.get((str(TaskId(task=name, arm=arm, form=JOINT)), RETARGETED)))
-                for name in TASKS
+                for name in COMPARED
             ),
         ]
         for arm in MAIN_ARMS
     ]
-    return table(["arm", *TASKS], rows)
+    return table(["arm", *COMPARED], rows)
 
 
 def _write_amounts(rates: _Rates) -> str:
@@ -99,11 +101,10 @@ def _write_amounts(rates: _Rates) -> str:
     rows = []
     for name, amounts in NEW_AMOUNTS.items():
         for amount in amounts:
-            for arm in MAIN_ARMS:
-                task = str(TaskId(task=name, arm=arm, amount=amount))
-                shown = [_show(rates.get((task, method))) for method in methods]
-                rows.append([f"{name} {amount} {AMOUNTS[name][1]}", arm, *shown])
-    return table(["asked for", "arm", *(_LABELS[method] for method in methods)], rows)
+            task = str(TaskId(task=name, arm=ASKED, amount=amount))
+            shown = [_show(rates.get((task, method))) for method in methods]
+            rows.append([f"{name} {amount} {AMOUNTS[name][1]}", *shown])
+    return table([f"asked of the {ASKED.title()}", *(_LABELS[method] for method in methods)], rows)
 
 
 def _find_methods(rates: _Rates, methods: tuple[str, ...]) -> list[str]:
