@@ -26,7 +26,7 @@ robosuite-test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/test_robosuite*.py tests/docs/test_task_pages.py \
 		-m "slow or not slow"
 
-# The documentation as a site, in site/; it asks no other host for anything.
+# The documentation as a site that asks no other host for anything: `python3 -m http.server -d site`.
 site: $(READY)
 	@$(INSTALL) -e '.[docs]'
 	$(BIN)/python docs/build.py site

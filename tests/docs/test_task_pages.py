@@ -40,7 +40,7 @@ def test_an_arm_that_is_driven_by_its_joints(tmp_path):
     spec = PolicySpec(observation_dim=41, action_dim=8, hidden=(8, 8))
     hand = suite.space("lift-sawyer")
     generator = MakeAnAgent(replace(READER, spec=spec, space=hand, suite="robosuite"))
-    generator.save_pretrained(tmp_path / "runs" / "robosuite" / "generator")
+    generator.save_pretrained(tmp_path / "runs" / "panda" / "generator")
     run(
         "robosuite.md",
         tmp_path,
