@@ -86,10 +86,7 @@ make-an-agent zoo build --out runs/zoo_small --tasks drawer-open plate-slide dia
 python -m benchmarks dataset --zoo runs/zoo_small
 # Needs the extra, which `make robosuite-test` installs.
 python -m benchmarks robosuite
-make-an-agent zoo build --out runs/robosuite_zoo --suite robosuite \
-    --tasks lift-panda-randomized door-panda-randomized \
-    --num-runs 8 --num-checkpoints 50 --checkpoint-steps 30
-python -m benchmarks transfer --zoo runs/robosuite_zoo
+python -m benchmarks transfer --seeds 2
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture
 python -m benchmarks.write_results

@@ -31,15 +31,12 @@ from makeanagent.parallel import open_pool
 from makeanagent.suites import find_suite
 from makeanagent.training.reading_presets import ALONE_READING
 from makeanagent.training.reading_run import ReadingRun
-from makeanagent.zoo.store import Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """Generators of the Panda's tasks, on other arms, and for amounts between those learned."""
 
-    zoo: Path | None = None
-    "Zoo of the Panda, for policies put on other arms unchanged and for retrieval."
     runs: Path = Path("runs/transfer")
     "Training runs and cells, one folder or file each; a stopped benchmark goes on with them."
     seeds: int = 3
@@ -59,19 +56,17 @@ class Command:
         """Train what is missing, fill the cells, and write the figures."""
         require_at_least("--seeds", self.seeds, 1)
         suite = find_suite("robosuite")
-        zoo = None if self.zoo is None else Zoo.open(self.zoo)
         config = TransferConfig(
             parts=self.parts, num_prompts=self.num_prompts, cloning_seeds=self.cloning_seeds
         )
         load = lru_cache(maxsize=1)(MakeAnAgent.from_pretrained)
         generators = [partial(load, self._train(seed)) for seed in range(self.seeds)]
-        total = len(plan_cells(self.seeds, () if zoo is None else zoo.tasks(), config))
+        total = len(plan_cells(self.seeds, config))
         with open_pool() as pool, show_progress("transfer: cells", total) as advance:
             cells = run_transfer(
                 pool,
                 suite,
                 generators,
-                zoo,
                 self.runs / "cells",
                 config,
                 lambda name: advance(1, f"transfer: {name}"),

@@ -3,8 +3,9 @@
 from typing import Any
 
 from benchmarks.experiments.transfer_cells import (
+    ASKED,
     CLONED,
-    FROM_ZOO,
+    COMPARED,
     GENERATED,
     LEARNED_AMOUNTS,
     MAIN_ARMS,
@@ -21,10 +22,8 @@ _LABELS = {
     "unguided": "generated",
     "guided": "generated, guided",
     "shuffled": "another's prompt",
-    UNCHANGED: "zoo policy unchanged",
-    "retrieval": "nearest zoo policy",
+    UNCHANGED: "the Panda's policy of the task, unchanged",
     NEAREST: "policy of the nearest training task",
-    "cloning": "cloning",
     "cloning_moved": "cloning with guidance's moves",
 }
 
@@ -59,7 +58,7 @@ def write_transfer(result: dict[str, Any], resolve: Resolve) -> str:
 
 
 def _write_main(rates: _Rates) -> str:
-    methods = _find_methods(rates, (*GENERATED, *FROM_ZOO, *CLONED))
+    methods = _find_methods(rates, (*GENERATED, UNCHANGED, *CLONED))
     rows = [
         [name, arm, *(_show(rates.get((str(TaskId(task=name, arm=arm)), m))) for m in methods)]
         for name in TASKS
@@ -77,7 +76,7 @@ def _write_others(rates: _Rates) -> str:
             _LABELS[method],
             *(_show(rates.get((str(TaskId(task=name, arm=arm)), method))) for arm in arms),
         ]
-        for name in TASKS
+        for name in COMPARED
         for method in methods
     ]
     return table(["task", "policy", *arms], rows)
@@ -89,12 +88,12 @@ def _write_joints(rates: _Rates) -> str:
             arm,
             *(
                 _show(rates.get((str(TaskId(task=name, arm=arm, form=JOINT)), RETARGETED)))
-                for name in TASKS
+                for name in COMPARED
             ),
         ]
         for arm in MAIN_ARMS
     ]
-    return table(["arm", *TASKS], rows)
+    return table(["arm", *COMPARED], rows)
 
 
 def _write_amounts(rates: _Rates) -> str:
@@ -102,11 +101,10 @@ def _write_amounts(rates: _Rates) -> str:
     rows = []
     for name, amounts in NEW_AMOUNTS.items():
         for amount in amounts:
-            for arm in MAIN_ARMS:
-                task = str(TaskId(task=name, arm=arm, amount=amount))
-                shown = [_show(rates.get((task, method))) for method in methods]
-                rows.append([f"{name} {amount} {AMOUNTS[name][1]}", arm, *shown])
-    return table(["asked for", "arm", *(_LABELS[method] for method in methods)], rows)
+            task = str(TaskId(task=name, arm=ASKED, amount=amount))
+            shown = [_show(rates.get((task, method))) for method in methods]
+            rows.append([f"{name} {amount} {AMOUNTS[name][1]}", *shown])
+    return table([f"asked of the {ASKED.title()}", *(_LABELS[method] for method in methods)], rows)
 
 
 def _find_methods(rates: _Rates, methods: tuple[str, ...]) -> list[str]:

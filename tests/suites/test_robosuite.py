@@ -241,3 +241,20 @@ def test_an_end_effector_policy_acts_by_joints():
     assert run_episode(environment(str(task)), actor, LAYOUT).success
     with pytest.raises(InputError, match="lift-sawyer: is of the end-effector form"):
         Retargeting(read_id("lift-sawyer"))
+
+
+def test_the_nuts_expert_lets_go_of_nothing():
+    """Made to close too early, it opens again: a teacher must know the way back."""
+    env, expert = environment("nut-square-panda"), SUITE.expert("nut-square-panda")
+    observation, gaps = env.reset(LAYOUT), []
+    for number in range(env.horizon):
+        action = expert(observation)
+        if 10 <= number < 30:
+            action[-1] = 1.0
+        step = env.step(action)
+        observation = step.observation
+        gaps.append(observation[9])
+        if step.success:
+            break
+    assert gaps[29] < 0.1
+    assert step.success

@@ -19,6 +19,8 @@ from makeanagent.suites.robosuite.experts.motion import (
 
 _GRIP_HEIGHT = np.array([0.0, 0.0, 0.007])
 "Where the handle is held, above its middle: long fingers then clear the table."
+_GRIP_DEPTH = 0.008
+"So far above or below that place the fingers close."
 _HOVER = 0.08
 "Above the grip, as long as the hand is not yet over it."
 _HELD_GAPS = (0.026, 0.0355)
@@ -53,8 +55,10 @@ def _aim_nut(scene: Scene, *, quarters: bool) -> Aim:
     aside = float(np.linalg.norm(offset[:2]))
     turned = angle_between(rotation, scene.rotation)
     off = _ramp(aside, 0.01, 0.035) + _ramp(turned, 0.12, 0.5)
-    hover = np.array([0.0, 0.0, _HOVER * min(off, 1.0)])
-    close = bool(np.linalg.norm(offset) < 0.018)
+    # Closed on nothing: fingers that stay closed come to stand on the handle.
+    empty = scene.gap < low
+    hover = np.array([0.0, 0.0, _HOVER if empty else _HOVER * min(off, 1.0)])
+    close = bool(not empty and aside < 0.015 and abs(offset[2]) < _GRIP_DEPTH)
     return Aim(position=scene.position + offset + hover, rotation=rotation, close=close)
 
 
