@@ -6,7 +6,7 @@ WEB_READY := .venv/.ready-web
 TEST_READY := .venv/.ready-test
 INSTALL := $(BIN)/python -m pip install -qq -c constraints.txt
 
-.PHONY: demo web test robosuite-test lint clean
+.PHONY: demo web test robosuite-test site lint clean
 
 # A task that this generator was never trained on, one of the paper's nine.
 demo: $(READY)
@@ -23,7 +23,13 @@ test: $(TEST_READY)
 # The extra's own tests, the slow ones too: every task, arm and controller against robosuite itself.
 robosuite-test: $(READY)
 	$(INSTALL) -e '.[dev,robosuite]'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/test_robosuite*.py -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/suites/test_robosuite*.py tests/docs/test_task_pages.py \
+		-m "slow or not slow"
+
+# The documentation as a site that asks no other host for anything: `python3 -m http.server -d site`.
+site: $(READY)
+	@$(INSTALL) -e '.[docs]'
+	$(BIN)/python docs/build.py site
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -31,7 +37,7 @@ lint: $(READY)
 	$(BIN)/mypy src benchmarks
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 # torch goes first: under its constraint, pip takes a CPU build where one is at hand.
 $(READY): pyproject.toml constraints.txt
@@ -47,7 +53,7 @@ $(WEB_READY): $(READY)
 	@$(INSTALL) -e '.[web]'
 	@touch $@
 
-# What drives a browser in the page's tests is large, and nothing else needs it.
+# What drives a browser in the page's tests, and what builds the site, is large; little else needs it.
 $(TEST_READY): $(WEB_READY)
-	@$(INSTALL) -e '.[web-test]'
+	@$(INSTALL) -e '.[docs,web-test]'
 	@touch $@
