@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _find_verbs(arguments: list[str]) -> Any:  # noqa: ANN401
-    zoo: Any = ZooCommand[find_options(arguments)]  # type: ignore[misc]
+    # A type with options is slow to look at, and the list of verbs shows none.
+    zoo: Any = ZooCommand
+    if arguments not in (["--help"], ["-h"]):
+        zoo = ZooCommand[find_options(arguments)]  # type: ignore[misc]
     return (
         Annotated[Demo, tyro.conf.subcommand("demo")]
         | Annotated[Record, tyro.conf.subcommand("record")]
