@@ -86,7 +86,7 @@ make-an-agent zoo build --out runs/zoo_small --tasks drawer-open plate-slide dia
 python -m benchmarks dataset --zoo runs/zoo_small
 # Needs the extra, which `make robosuite-test` installs.
 python -m benchmarks robosuite
-python -m benchmarks transfer --seeds 2
+python -m benchmarks transfer --seeds 1
 python -m benchmarks speed
 MUJOCO_GL=osmesa python -m benchmarks picture
 python -m benchmarks.write_results

@@ -50,7 +50,7 @@ def write_transfer(result: dict[str, Any], resolve: Resolve) -> str:
         "\n### What a demonstration says beyond its task\n",
         f"The cube is to be held at a height, or the door at an angle, that no observation tells."
         f" Training had {_list_amounts(LEARNED_AMOUNTS)}; these are the amounts between. A policy"
-        " of a training amount is wrong by more than what is accepted.\n",
+        " of a training amount aims beside what is accepted.\n",
         _write_amounts(rates),
         f"\n{describe(result, resolve)}\n\n",
     ]
@@ -97,7 +97,7 @@ def _write_joints(rates: _Rates) -> str:
 
 
 def _write_amounts(rates: _Rates) -> str:
-    methods = _find_methods(rates, (*GENERATED, NEAREST, *CLONED))
+    methods = _find_methods(rates, ("unguided", "shuffled", NEAREST))
     rows = []
     for name, amounts in NEW_AMOUNTS.items():
         for amount in amounts:
