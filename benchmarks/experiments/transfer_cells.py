@@ -40,7 +40,7 @@ from makeanagent.trajectories.behaviors import Behavior, group_prompts
 Part = Literal["arms", "joints", "amounts"]
 PARTS: tuple[Part, ...] = get_args(Part)
 LEARNED_ON = "panda"
-"Whose lessons and zoos there are."
+"Whose lessons there are."
 MAIN_ARMS = (LEARNED_ON, "sawyer")
 "The paper's, on which every method is measured."
 ASKED = "sawyer"
@@ -124,10 +124,10 @@ def plan_cells(seeds: int, config: TransferConfig) -> list[Cell]:
         if "arms" in config.parts:
             for arm, name in product(ARMS, COMPARED):
                 task = TaskId(task=name, arm=arm)
-                all_ways = (*GENERATED, UNCHANGED, *cloned)
-                methods = all_ways if arm in MAIN_ARMS else ("unguided", UNCHANGED)
                 if not task.has_expert:
                     continue
+                all_ways = (*GENERATED, UNCHANGED, *cloned)
+                methods = all_ways if arm in MAIN_ARMS else ("unguided", UNCHANGED)
                 cells += [Cell("arms", method, str(task), seed) for method in methods]
         if "joints" in config.parts:
             cells += [

@@ -12,17 +12,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
 
 from makeanagent.errors import InputError
-from makeanagent.suites.robosuite.controllers import MAX_JOINT_ANGLE, MAX_ROTATION, MAX_TRANSLATION
-from makeanagent.suites.robosuite.experts.acting import ADVANCE
+from makeanagent.suites.robosuite.controllers import MAX_JOINT_ANGLE
+from makeanagent.suites.robosuite.experts.acting import ADVANCE, REACH, compose_action
 from makeanagent.suites.robosuite.experts.joints import Joints
 from makeanagent.suites.robosuite.ids import END_EFFECTOR, JOINT, TaskId
 from makeanagent.suites.robosuite.observations import find_fit
 from makeanagent.suites.robosuite.spaces import FULL_STROKE
 from makeanagent.suites.suite import Act
 from makeanagent.trajectories.trajectory import Trajectory
-
-_REACH = np.repeat((MAX_TRANSLATION, MAX_ROTATION), 3)
-"""What 1 in each of an action's first 6 numbers moves the hand by."""
 
 
 class Retargeting:
@@ -56,26 +53,23 @@ class Retargeting:
 
     def act(self, action: np.ndarray) -> np.ndarray:
         """The joint form's action `[8]` for an end-effector form's, where it was observed last."""
-        motion = self._joints.move(_REACH * np.clip(action[:6], -1.0, 1.0) / ADVANCE)
-        found = np.zeros(8)
-        # In its direction, within [-1, 1].
-        found[: len(motion)] = motion / max(1.0, np.abs(motion).max())
-        found[-1] = action[-1]
-        return found
+        motion = self._joints.move(REACH * np.clip(action[:6], -1.0, 1.0) / ADVANCE)
+        return compose_action(motion, action[-1])
 
     def convert(self, demonstration: Trajectory) -> Trajectory:
         """A demonstration of the joint form as one of the end-effector form."""
         observations = np.stack([self.observe(each) for each in demonstration.observations])
-        actions = np.zeros((len(demonstration), 8))
-        for row, action in enumerate(demonstration.actions):
-            self._joints.see(demonstration.observations[row].astype(float))
-            motion = self._joints.find_twist(MAX_JOINT_ANGLE * action[:7]) / _REACH
-            actions[row, :6] = motion / max(1.0, np.abs(motion).max())
-            actions[row, -1] = action[-1]
+        actions = []
+        for observation, action in zip(
+            demonstration.observations[:-1], demonstration.actions, strict=True
+        ):
+            self._joints.see(observation.astype(float))
+            motion = self._joints.find_twist(MAX_JOINT_ANGLE * action[:7]) / REACH
+            actions.append(compose_action(motion, action[-1]))
         return replace(
             demonstration,
             observations=observations,
-            actions=actions,
+            actions=np.stack(actions),
             env_id=f"robosuite/{replace(self._task, form=END_EFFECTOR)}",
         )
 

@@ -22,6 +22,8 @@ _AIMS: dict[str, Callable[..., Aim]] = {
     "nut-square": aim_square_nut,
     "nut-round": aim_round_nut,
 }
+REACH = np.repeat((MAX_TRANSLATION, MAX_ROTATION), 3)
+"What 1 in each of the end-effector form's first 6 numbers moves the hand by."
 ADVANCE = 2.0 / np.sqrt(KP)
 "Seconds by which a goal leads what follows it at constant speed."
 
@@ -53,7 +55,15 @@ class Hand:
 
     def move(self, twist: np.ndarray) -> np.ndarray:
         """The action's first 6 numbers for a velocity `[6]`."""
-        return ADVANCE * twist / np.repeat((MAX_TRANSLATION, MAX_ROTATION), 3)
+        return ADVANCE * twist / REACH
+
+
+def compose_action(motion: np.ndarray, gripper: float) -> np.ndarray:
+    """An action `[8]` of a motion, kept in its direction within [-1, 1], and the gripper."""
+    action = np.zeros(8)
+    action[: len(motion)] = motion / max(1.0, np.abs(motion).max())
+    action[-1] = gripper
+    return action
 
 
 def find_expert(task: TaskId) -> Act:
@@ -77,10 +87,6 @@ def find_expert(task: TaskId) -> Act:
         scene = body.see(np.asarray(observation, float))
         wanted = aim(scene)
         motion = body.move(wanted.find_twist(scene))
-        action = np.zeros(8)
-        # In its direction, within [-1, 1].
-        action[: len(motion)] = motion / max(1.0, np.abs(motion).max())
-        action[-1] = 1.0 if wanted.close else -1.0
-        return action
+        return compose_action(motion, 1.0 if wanted.close else -1.0)
 
     return act
